@@ -1,0 +1,260 @@
+//! The canonical alert: what a rule says to the outside, `palisade.alert/1`.
+//!
+//! Times are RFC 3339 UTC with seven digits; what is unknown is absent, never empty text; maps have
+//! sorted keys, so that the same alert is the same bytes.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::EntityKind;
+use crate::rule::Level;
+
+/// Name and version of the format.
+pub const SCHEMA: &str = "palisade.alert/1";
+
+/// An alert in the canonical form that every sink renders from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alert {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Same trigger, same id: in any run, on any replica, in any version of the rule.
+    pub alert_id: String,
+    /// 0; raised when the same alert is said again with more in it.
+    pub revision: u32,
+    /// What this message does.
+    pub activity: Activity,
+    /// What repeats of one situation share; an incident groups by it.
+    pub dedupe_key: String,
+    /// The group and window of a correlation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+    /// When Palisade wrote the alert; the one field that differs between repeats.
+    pub emitted_at: String,
+    /// Event time of the earliest evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_event_at: Option<String>,
+    /// Event time of the latest evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event_at: Option<String>,
+    /// The rule's title.
+    pub title: String,
+    /// The rule's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The rule's level; `medium` for a rule without one.
+    pub severity: Level,
+    /// `new`; changed by later stages.
+    pub status: String,
+    /// The rule.
+    pub rule: RuleInfo,
+    /// ATT&CK techniques and tactics of the rule's tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attack: Vec<Attack>,
+    /// Whose data it is, and which subscription.
+    pub tenant: Tenant,
+    /// Who and what took part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
+    /// Flat values to search by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observables: Vec<Observable>,
+    /// The events that made the rule fire.
+    pub evidence: Evidence,
+    /// What later stages added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enrichments: Vec<Value>,
+    /// Links to follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remediation: Vec<String>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Who wrote the alert.
+    pub product: Product,
+    /// Names of the parts that were cut to stay within a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<String>,
+}
+
+/// What an alert message does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Says something new.
+    Create,
+    /// Says more about the same.
+    Update,
+    /// Takes it back.
+    Close,
+}
+
+/// The group and window of a correlation's alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// Group-by names with their values as text.
+    pub fields: BTreeMap<String, String>,
+    /// Begin of the window that fired.
+    pub window_start: String,
+    /// End of the window that fired.
+    pub window_end: String,
+}
+
+/// The rule of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleInfo {
+    /// Sigma `id`, else derived from the version.
+    pub id: String,
+    /// Hash of the rule's meaning: unchanged by a new title, level or tag.
+    pub version: String,
+    /// The rule's `name`, else its title.
+    pub name: String,
+    /// `single` for a detection rule, else the correlation's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The level as the rule has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// As written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// As written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+    /// As written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub false_positives: Vec<String>,
+    /// As written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// One ATT&CK reference; a rule's tags do not say which tactic a technique serves, so each entry
+/// holds a tactic, or a technique with its sub-technique.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attack {
+    /// Tactic by its short name, such as `credential-access`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tactic: Option<String>,
+    /// Technique, such as `T1078`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technique: Option<String>,
+    /// Sub-technique, such as `T1078.004`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_technique: Option<String>,
+}
+
+/// Whose data an alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tenant {
+    /// The source's `tenant` in the configuration.
+    pub tenant_id: String,
+    /// The Azure subscription of the trigger's resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<String>,
+}
+
+/// Someone or something that took part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Entity {
+    /// Number within the alert, from 1.
+    pub id: u32,
+    /// What it is.
+    pub kind: EntityKind,
+    /// The part it plays: `actor`, `target`, `source`, `destination`.
+    pub role: String,
+    /// Its identifiers by name.
+    pub ids: BTreeMap<String, String>,
+}
+
+/// A flat value to search by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Observable {
+    /// What it is, such as `ip`, `upn`, `resource_id`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The value.
+    pub value: String,
+    /// The parts it plays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+}
+
+/// The events that made a rule fire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// How many events contributed; `events` may hold fewer.
+    pub count: u64,
+    /// Whether `count` is a lower bound.
+    pub approximate: bool,
+    /// The trigger first, then the others by time.
+    pub events: Vec<EvidenceEvent>,
+}
+
+/// One event of the evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceEvent {
+    /// Id of the event.
+    pub event_id: String,
+    /// Event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Log source, such as `azure/signinlogs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logsource: Option<String>,
+    /// Log type, such as `entra_signin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_type: Option<String>,
+    /// Where the event stands in its source.
+    pub origin: EvidenceOrigin,
+    /// Rules that the event met, by id, where they are not the alert's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Fields that the rule read, with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+    /// The event, whole or cut; see `cut`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Value>,
+    /// Whether the excerpt was cut; it is then text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+/// Where an event stands in its source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceOrigin {
+    /// Source name; for files the path.
+    pub source: String,
+    /// Partition; 0 for files.
+    pub partition: u32,
+    /// Offset; for files the record's number from 0.
+    pub offset: i64,
+    /// Ordinals of the event in its record, joined by dots.
+    pub index: String,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// What it leads to.
+    pub rel: String,
+    /// Where.
+    pub href: String,
+}
+
+/// Who wrote an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Product {
+    /// `Palisade`.
+    pub vendor: String,
+    /// `palisade`.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+}

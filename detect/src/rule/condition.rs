@@ -1,0 +1,1 @@
+//! The condition grammar: text to [`super::Expr`].

@@ -1,0 +1,1 @@
+//! Which offsets are in flight and which may be committed; pure.

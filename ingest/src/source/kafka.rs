@@ -1,0 +1,1 @@
+//! Kafka and the Kafka endpoint of Event Hubs, through librdkafka.

@@ -1,0 +1,6 @@
+//! The process: command line, configuration, topology, logs, metrics and console.
+//!
+//! A library only so that tests and benches can link it; `main.rs` is the program.
+
+pub mod clock;
+pub mod log;

@@ -1,0 +1,3 @@
+//! Parse arguments, load the configuration, build, announce, run, drain.
+
+fn main() {}
