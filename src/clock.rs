@@ -16,7 +16,10 @@ pub struct Clock {
 
 impl Clock {
     /// Reads the wall clock, once.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clocks"
+    )]
     pub fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let ticks = since_epoch.map_or(0, |wall| wall.as_nanos() / 100);
@@ -33,7 +36,10 @@ impl Clock {
     }
 
     /// Monotonic time since the start.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clocks"
+    )]
     pub fn elapsed(&self) -> Duration {
         Instant::now().duration_since(self.start)
     }

@@ -58,6 +58,12 @@ pub enum DefKind {
     EventCount(Bounds),
     /// Number of distinct values.
     ValueCount(Bounds),
+    /// Sum of the numbers.
+    ValueSum(Bounds),
+    /// Mean of the numbers.
+    ValueAvg(Bounds),
+    /// Percentile (0 to 100) of the numbers, between ranks by linear interpolation.
+    ValuePercentile(f64, Bounds),
     /// Different rules.
     Temporal(TemporalCondition),
     /// Different rules, and one event per rule in list order.

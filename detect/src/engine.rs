@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::alert::Alert;
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{EventRef, Origin};
@@ -10,7 +11,6 @@ use crate::logsource::Routing;
 use crate::matches::Match;
 use crate::rule::{Meta, RuleSet};
 use crate::time::Timestamp;
-use crate::alert::Alert;
 
 /// Longest whole trigger event in an alert, in bytes; a longer one is cut and marked.
 pub const TRIGGER_BYTES_MAX: usize = 64 * 1024;

@@ -130,7 +130,16 @@ pub struct EntityPath {
 
 /// Kinds of entities, named after Microsoft Sentinel's entity types.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -173,7 +182,10 @@ pub struct Index {
 
 impl Index {
     /// The index of a record that is one bare event: no ordinals.
-    pub const ROOT: Self = Self { path: [0; INDEX_DEPTH_MAX], depth: 0 };
+    pub const ROOT: Self = Self {
+        path: [0; INDEX_DEPTH_MAX],
+        depth: 0,
+    };
 
     /// The index with these ordinals.
     ///
@@ -193,7 +205,10 @@ impl Index {
     /// If the index is already [`INDEX_DEPTH_MAX`] deep: the decoder's shapes are all shallower.
     #[must_use]
     pub fn child(mut self, ordinal: u32) -> Self {
-        assert!(usize::from(self.depth) < INDEX_DEPTH_MAX, "index deeper than any known shape");
+        assert!(
+            usize::from(self.depth) < INDEX_DEPTH_MAX,
+            "index deeper than any known shape"
+        );
         self.path[usize::from(self.depth)] = ordinal;
         self.depth += 1;
         self

@@ -17,7 +17,9 @@ use std::fmt;
 use crate::event::Origin;
 
 /// A 128-bit identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct Id([u8; 16]);
 
@@ -34,7 +36,9 @@ impl Id {
 
     /// Reads the form that `Display` writes; the version and variant bits are taken as they are.
     pub fn parse(text: &str) -> Option<Self> {
-        uuid::Uuid::parse_str(text).ok().map(|uuid| Self(*uuid.as_bytes()))
+        uuid::Uuid::parse_str(text)
+            .ok()
+            .map(|uuid| Self(*uuid.as_bytes()))
     }
 }
 
@@ -100,7 +104,9 @@ impl IdHasher {
         let hash = self.0.finalize();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
-        Id(*uuid::Builder::from_custom_bytes(bytes).into_uuid().as_bytes())
+        Id(*uuid::Builder::from_custom_bytes(bytes)
+            .into_uuid()
+            .as_bytes())
     }
 }
 
@@ -122,7 +128,11 @@ pub fn event_id(origin: &Origin) -> Id {
 
 /// The id of the alert that `rule_id` raises on one event.
 pub fn single_alert_id(tenant: &str, rule_id: &str, event: Id) -> Id {
-    IdHasher::new("al1").text(tenant).text(rule_id).bytes(event.as_bytes()).finish()
+    IdHasher::new("al1")
+        .text(tenant)
+        .text(rule_id)
+        .bytes(event.as_bytes())
+        .finish()
 }
 
 /// The id of the alert that a correlation raises when `trigger` makes its condition true.
@@ -142,12 +152,20 @@ pub fn correlation_alert_id(
 
 /// The event id of the match that a correlation passes on to the correlations that refer to it.
 pub fn chained_event_id(correlation_id: &str, group_key: &[u8], trigger: Id) -> Id {
-    IdHasher::new("cm1").text(correlation_id).bytes(group_key).bytes(trigger.as_bytes()).finish()
+    IdHasher::new("cm1")
+        .text(correlation_id)
+        .bytes(group_key)
+        .bytes(trigger.as_bytes())
+        .finish()
 }
 
 /// What repeats of one situation share: the tenant, the rule and the group.
 pub fn dedupe_key(tenant: &str, rule_id: &str, group_key: &[u8]) -> Id {
-    IdHasher::new("dk1").text(tenant).text(rule_id).bytes(group_key).finish()
+    IdHasher::new("dk1")
+        .text(tenant)
+        .text(rule_id)
+        .bytes(group_key)
+        .finish()
 }
 
 #[cfg(test)]
@@ -160,7 +178,11 @@ mod tests {
     fn origin(tenant: &str, source: &str) -> Origin {
         Origin {
             tenant: Arc::from(tenant),
-            at: SourcePartition { source: Arc::from(source), incarnation: 1, partition: 3 },
+            at: SourcePartition {
+                source: Arc::from(source),
+                incarnation: 1,
+                partition: 3,
+            },
             offset: 1042,
             index: Index::new(&[2]),
         }

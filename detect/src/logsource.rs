@@ -61,12 +61,12 @@ impl Logsource {
         if stated.is_empty() || routing == Routing::Any {
             return true;
         }
-        let part = |asked: &Option<Cow<'static, str>>, given: &Option<Cow<'static, str>>| {
-            match (asked, given) {
-                (None, _) => true,
-                (Some(asked), Some(given)) => asked == given,
-                (Some(_), None) => routing == Routing::Lenient,
-            }
+        let part = |asked: &Option<Cow<'static, str>>, given: &Option<Cow<'static, str>>| match (
+            asked, given,
+        ) {
+            (None, _) => true,
+            (Some(asked), Some(given)) => asked == given,
+            (Some(_), None) => routing == Routing::Lenient,
         };
         stated.iter().any(|event| {
             part(&self.product, &event.product)
@@ -80,7 +80,10 @@ impl Logsource {
 impl fmt::Display for Logsource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = true;
-        for part in [&self.product, &self.category, &self.service].into_iter().flatten() {
+        for part in [&self.product, &self.category, &self.service]
+            .into_iter()
+            .flatten()
+        {
             if !first {
                 f.write_str("/")?;
             }

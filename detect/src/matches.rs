@@ -9,8 +9,13 @@ use prost::Message;
 /// Version of the record layout that this program writes.
 pub const FORMAT: u32 = 1;
 
-/// Longest evidence that a match carries, in bytes.
+/// Longest evidence of an event that the fold keeps and an alert shows for an event other than its
+/// trigger, in bytes.
 pub const EVIDENCE_BYTES_MAX: usize = 1024;
+
+/// Longest event that a match carries, in bytes; a longer one is cut and marked. The match that
+/// completes a correlation shows its event whole up to this limit, the fold keeps less of the rest.
+pub const EVENT_BYTES_MAX: usize = 8 * 1024;
 
 /// One record of a key partition of the matches log.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -119,7 +124,7 @@ pub struct Match {
     /// Hash of the service's own id of the event; 0 without one.
     #[prost(fixed64, tag = "14")]
     pub content_key: u64,
-    /// Excerpt of the event as JSON text, at most [`EVIDENCE_BYTES_MAX`].
+    /// The event as JSON text, at most [`EVENT_BYTES_MAX`] bytes of it.
     #[prost(bytes = "vec", tag = "15")]
     pub evidence: Vec<u8>,
     /// Bits of [`flags`].
@@ -134,6 +139,18 @@ pub struct Match {
     /// Log source of the event, for the alert, such as `azure/signinlogs`.
     #[prost(string, tag = "19")]
     pub logsource: String,
+    /// Log type of the event, for the alert, such as `entra_signin`.
+    #[prost(string, tag = "20")]
+    pub log_type: String,
+    /// Entities of the event: a JSON array of [`crate::alert::Entity`].
+    #[prost(bytes = "vec", tag = "21")]
+    pub entities: Vec<u8>,
+    /// Fields that the base rules read, with their values: a JSON object.
+    #[prost(bytes = "vec", tag = "22")]
+    pub fields: Vec<u8>,
+    /// Azure subscription of the event's resource; empty if it names none.
+    #[prost(string, tag = "23")]
+    pub subscription_id: String,
 }
 
 /// Bits of [`Match::flags`].

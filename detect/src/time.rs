@@ -10,12 +10,36 @@ pub const TICKS_PER_MILLISECOND: i64 = 10_000;
 /// A point in time: UTC, in ticks of 100 ns since 1970-01-01, negative before.
 ///
 /// Azure writes seven fractional digits, so a microsecond type would lose the last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 /// A length of time in ticks of 100 ns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Span(i64);
 
@@ -70,7 +94,9 @@ impl Timestamp {
     /// Reads RFC 3339 text with up to nine fractional digits; digits beyond the seventh are cut.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed: jiff::Timestamp = text.parse().ok()?;
-        i64::try_from(parsed.as_nanosecond().div_euclid(100)).ok().map(Self)
+        i64::try_from(parsed.as_nanosecond().div_euclid(100))
+            .ok()
+            .map(Self)
     }
 }
 

@@ -67,7 +67,11 @@ pub trait Handler: Send + Sync {
     ///
     /// # Errors
     /// When reading on would break a promise (the log lost its end); the source stops.
-    fn assigned(&self, at: &Arc<Assigned>, committed: Option<i64>) -> Result<Option<i64>, SourceError>;
+    fn assigned(
+        &self,
+        at: &Arc<Assigned>,
+        committed: Option<i64>,
+    ) -> Result<Option<i64>, SourceError>;
     /// Whether the partition's in-flight budget has room.
     fn ready(&self, at: &Arc<Assigned>) -> bool;
     /// Takes a batch; blocks while the queue behind it is full.

@@ -1,0 +1,28 @@
+# One entry point for people and for CI.
+
+# Everything that needs no server: formatting, lints, documentation, tests, licences.
+check: fmt lint doc test deny
+
+fmt:
+    cargo fmt --all -- --check
+
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features broker-tests -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+test:
+    cargo test
+
+# Tests against a real Apache Kafka; needs Java 17 and Maven.
+broker:
+    cargo test --features broker-tests --test broker -- --test-threads 1
+
+deny:
+    cargo deny check licenses bans sources
+
+# Generates every generated page anew.
+docs:
+    PALISADE_UPDATE_DOCS=1 cargo test
