@@ -1,0 +1,117 @@
+//! The appender: makes what the judges found durable, then tells the sources.
+//!
+//! Everything that waits becomes one step of the log (group commit), with one append under way at a
+//! time: the order of steps is the order of the queue. Ticks are written here too, after the
+//! matches that they cover.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use palisade_detect::matches::{self, Mark, Record, Source, Tick};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::clock::Clock;
+use crate::log::{Append, AppendError, BROADCAST, Log};
+use crate::metrics::Metrics;
+use crate::topology::intake::{Intake, Progress};
+use crate::topology::judge::Judged;
+
+/// Batches that may wait for the log.
+pub const APPEND_QUEUE_BATCHES: usize = 64;
+
+/// Most batches in one step.
+const STEP_BATCHES_MAX: usize = 64;
+
+/// How often the matches log learns how far time has come (`T2`).
+const TICK_EVERY: Duration = Duration::from_secs(5);
+
+/// What the appender needs.
+pub struct Appender {
+    /// Where to.
+    pub log: Arc<dyn Log>,
+    /// Whom to tell.
+    pub intake: Arc<Intake>,
+    /// Whether anybody reads ticks.
+    pub ticks: Ticks,
+    /// The clock.
+    pub clock: Clock,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Whether ticks are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticks {
+    /// A correlation is loaded.
+    Written,
+    /// Nothing would read them.
+    Off,
+}
+
+impl Appender {
+    /// Appends until the queue is closed and empty.
+    ///
+    /// # Errors
+    /// When the log is lost to this process; it must stop.
+    pub async fn run(self, mut queue: Receiver<Judged>) -> Result<(), AppendError> {
+        let mut ticker = interval_at(Instant::now() + TICK_EVERY, TICK_EVERY);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut waiting = Vec::with_capacity(STEP_BATCHES_MAX);
+        loop {
+            tokio::select! {
+                received = queue.recv_many(&mut waiting, STEP_BATCHES_MAX) => {
+                    if received == 0 {
+                        return self.tick().await;
+                    }
+                    self.append(&mut waiting).await?;
+                }
+                _ = ticker.tick() => self.tick().await?,
+            }
+        }
+    }
+
+    async fn append(&self, waiting: &mut Vec<Judged>) -> Result<(), AppendError> {
+        let mut step = Append::default();
+        for judged in waiting.iter_mut() {
+            step.join(std::mem::take(&mut judged.step));
+        }
+        self.log.append(step).await?;
+        let now = self.clock.now();
+        for judged in waiting.drain(..) {
+            for time in &judged.alert_times {
+                self.metrics.alert_latency(now.since(*time));
+            }
+            self.intake.done(&judged.from, judged.tickets, judged.newest);
+        }
+        Ok(())
+    }
+
+    /// One broadcast tick with a mark for every partition that has come anywhere.
+    async fn tick(&self) -> Result<(), AppendError> {
+        let marks: Vec<Mark> = self.intake.progress().into_iter().map(mark).collect();
+        if self.ticks == Ticks::Off || marks.is_empty() {
+            return Ok(());
+        }
+        let record = Record::tick(Tick { marks });
+        let step = Append {
+            matches: vec![(BROADCAST, Bytes::from(matches::encode(&record)))],
+            ..Append::default()
+        };
+        self.log.append(step).await.map(|_| ())
+    }
+}
+
+fn mark(progress: Progress) -> Mark {
+    Mark {
+        source: Some(Source {
+            name: progress.at.source.to_string(),
+            incarnation: progress.at.incarnation,
+            partition: progress.at.partition,
+        }),
+        partitions_total: progress.at.partitions_total,
+        upto: progress.upto,
+        append_time: progress.append_time.ticks(),
+    }
+}

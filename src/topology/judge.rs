@@ -1,0 +1,174 @@
+//! Judges: threads that turn batches of records into steps for the log, in partition order.
+//!
+//! A partition belongs to one judge, so its steps leave in offset order without sorting.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use palisade_detect::engine::Engine;
+use palisade_detect::event::SourcePartition;
+use palisade_detect::matches::{self, Match};
+use palisade_detect::time::Timestamp;
+use palisade_ingest::offset::{Outcome as TicketOutcome, Ticket};
+use palisade_ingest::source::{Assigned, Record};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::clock::Clock;
+use crate::log::{AlertRow, Append, Finished};
+use crate::metrics::Metrics;
+use crate::topology::dead;
+use crate::topology::intake::Work;
+use crate::topology::stage::{Outcome, RecordPlace, SourceTraits, Stage};
+
+/// Batches waiting for one judge; more hide a slow judge from the sources, at the cost of memory.
+pub const JUDGE_QUEUE_BATCHES: usize = 4;
+
+/// Sources by name with what their configuration says of their records.
+pub type Traits = std::collections::BTreeMap<Arc<str>, SourceTraits>;
+
+/// What a batch came to: the step for the log, and whom to tell when it is durable.
+#[derive(Debug)]
+pub struct Judged {
+    /// Where the batch comes from.
+    pub from: Arc<Assigned>,
+    /// Everything that must be durable before the tickets are finished.
+    pub step: Append,
+    /// The tickets with their outcomes.
+    pub tickets: Vec<(Ticket, TicketOutcome)>,
+    /// Newest append time of the batch.
+    pub newest: Option<Timestamp>,
+    /// Broker times of the records that raised alerts, for the latency metric.
+    pub alert_times: Vec<Timestamp>,
+}
+
+/// Everything a judge needs besides its queue.
+#[derive(Clone)]
+pub struct JudgeContext {
+    /// The rules.
+    pub engine: Arc<Engine>,
+    /// What the configuration says of each source.
+    pub traits: Arc<Traits>,
+    /// The clock.
+    pub clock: Clock,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Starts `count` judges; each ends when its queue is closed and empty.
+pub fn start(
+    count: usize,
+    context: &JudgeContext,
+    out: &Sender<Judged>,
+) -> std::io::Result<(Vec<Sender<Work>>, Vec<JoinHandle<()>>)> {
+    let mut queues = Vec::new();
+    let mut threads = Vec::new();
+    for number in 0..count {
+        let (queue, work) = channel(JUDGE_QUEUE_BATCHES);
+        let judge = Judge { context: context.clone(), stage: Stage::new(Arc::clone(&context.engine)) };
+        let out = out.clone();
+        let thread = thread::Builder::new().name(format!("judge-{number}"));
+        threads.push(thread.spawn(move || judge.run(work, &out))?);
+        queues.push(queue);
+    }
+    Ok((queues, threads))
+}
+
+struct Judge {
+    context: JudgeContext,
+    stage: Stage,
+}
+
+impl Judge {
+    fn run(mut self, mut work: Receiver<Work>, out: &Sender<Judged>) {
+        while let Some(work) = work.blocking_recv() {
+            let judged = self.batch(work);
+            // A closed queue means that the process is stopping without a drain.
+            if out.blocking_send(judged).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn batch(&mut self, work: Work) -> Judged {
+        let from = Arc::clone(&work.batch.from);
+        let context = self.context.clone();
+        let source = context.traits.get(&from.source).expect("every source has its traits");
+        let mut judged = Judged {
+            from: Arc::clone(&from),
+            step: Append::default(),
+            tickets: Vec::with_capacity(work.tickets.len()),
+            newest: None,
+            alert_times: Vec::new(),
+        };
+        let mut matches = Vec::new();
+        for (record, ticket) in work.batch.records.iter().zip(work.tickets) {
+            let started = context.clock.elapsed();
+            let place = place(&from, record);
+            let mut outcome = self.stage.record(record.payload.as_deref(), &place, source);
+            matches.append(&mut outcome.matches);
+            let parked = !outcome.rejects.is_empty();
+            self.put(record, outcome, &mut judged);
+            judged.tickets.push((ticket, if parked { TicketOutcome::Parked } else { TicketOutcome::Done }));
+            judged.newest = judged.newest.max(Some(record.append_time));
+            context.metrics.evaluated(context.clock.elapsed().saturating_sub(started));
+        }
+        judged.step.matches = match_rows(&from, matches);
+        if let Some(last) = work.batch.records.last() {
+            judged.step.finished.push(Finished {
+                source: from.source.to_string(),
+                incarnation: from.incarnation,
+                partition: from.partition,
+                offset: last.offset + 1,
+            });
+        }
+        judged
+    }
+
+    /// Puts what a record came to into the step, and counts it.
+    fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
+        let context = &self.context;
+        context.metrics.record(&judged.from.source, record.payload.as_ref().map_or(0, Bytes::len));
+        context.metrics.outcome(&outcome);
+        let now = context.clock.now().to_string();
+        for mut alert in outcome.alerts {
+            alert.emitted_at.clone_from(&now);
+            context.metrics.alert(&alert);
+            judged.alert_times.push(record.append_time);
+            let body = Bytes::from(alert.to_line());
+            judged.step.alerts.push(AlertRow { alert_id: alert.alert_id, body });
+        }
+        let payload = record.payload.as_deref().unwrap_or_default();
+        for (origin, reject) in &outcome.rejects {
+            let letter = dead::of_record(origin, reject, payload, now.clone());
+            judged.step.dead.push(Bytes::from(letter));
+        }
+    }
+}
+
+fn place(from: &Assigned, record: &Record) -> RecordPlace {
+    RecordPlace {
+        at: SourcePartition {
+            source: Arc::clone(&from.source),
+            incarnation: from.incarnation,
+            partition: from.partition,
+        },
+        offset: record.offset,
+        append_time: record.append_time,
+    }
+}
+
+fn match_rows(from: &Assigned, matches: Vec<Match>) -> Vec<(u32, Bytes)> {
+    if matches.is_empty() {
+        return Vec::new();
+    }
+    let source = matches::Source {
+        name: from.source.to_string(),
+        incarnation: from.incarnation,
+        partition: from.partition,
+    };
+    matches::batches(&source, "", matches)
+        .into_iter()
+        .map(|(part, record)| (part, Bytes::from(matches::encode(&record))))
+        .collect()
+}

@@ -1,0 +1,159 @@
+//! The same stages without a log: for `replay` and for the cases beside the rules.
+//!
+//! Matches get their positions as they come, so the folds see what they would see in `run` with one
+//! source. Event times are taken as they are; the watermark stands still until [`Offline::finish`],
+//! or, with a lateness, follows the running maximum of event times.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use palisade_detect::alert::Alert;
+use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, Pos, StepError};
+use palisade_detect::engine::Engine;
+use palisade_detect::event::SourcePartition;
+use palisade_detect::matches::{self, Mark, MatchBatch, Record, Source, Tick};
+use palisade_detect::time::{Span, Timestamp};
+
+use super::stage::{Outcome, RecordPlace, SourceTraits, Stage};
+
+/// Records between two ticks of `--lateness`: often enough to bound the folds' memory.
+const TICK_RECORDS: u64 = 1_000;
+
+/// How the watermark moves before the input ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watermark {
+    /// Not at all.
+    StandsStill,
+    /// With the running maximum of event times, less this lateness.
+    Follows(Span),
+}
+
+/// Stage A and the folds in one place.
+pub struct Offline {
+    stage: Stage,
+    traits: SourceTraits,
+    folds: Vec<Fold>,
+    definitions: Definitions,
+    watermark: Watermark,
+    newest: Option<Timestamp>,
+    sources: BTreeMap<Arc<str>, i64>,
+    since_tick: u64,
+    pos: Pos,
+}
+
+impl Offline {
+    /// Stages for one input.
+    pub fn new(engine: Arc<Engine>, traits: SourceTraits, watermark: Watermark) -> Self {
+        let definitions =
+            engine.correlations().iter().map(|def| (def.version, Arc::clone(def))).collect();
+        Self {
+            stage: Stage::new(engine),
+            traits,
+            folds: (0..KEY_PARTITIONS).map(Fold::new).collect(),
+            definitions,
+            watermark,
+            newest: None,
+            sources: BTreeMap::new(),
+            since_tick: 0,
+            pos: 1,
+        }
+    }
+
+    /// Judges the record at `offset` of `path`; correlations' alerts come last.
+    ///
+    /// # Errors
+    /// When a fold cannot take a step: a defect, as this process wrote the record itself.
+    pub fn record(
+        &mut self,
+        path: &Arc<str>,
+        offset: i64,
+        payload: Option<&[u8]>,
+        received: Timestamp,
+    ) -> Result<Outcome, StepError> {
+        let at = SourcePartition { source: Arc::clone(path), incarnation: 1, partition: 0 };
+        let place = RecordPlace { at, offset, append_time: received };
+        let mut outcome = self.stage.record(payload, &place, &self.traits);
+        self.newest = self.newest.max(outcome.latest_event_time);
+        self.sources.insert(Arc::clone(path), offset + 1);
+        if !outcome.matches.is_empty() {
+            let source = source(path);
+            let found = outcome.matches.clone();
+            for (part, record) in matches::batches(&source, "", found) {
+                self.fold(part, &record, &mut outcome.alerts)?;
+            }
+        }
+        self.since_tick += 1;
+        if self.since_tick >= TICK_RECORDS {
+            if let (Watermark::Follows(_), Some(newest)) = (self.watermark, self.newest) {
+                self.tick(newest, &mut outcome.alerts)?;
+            }
+            self.since_tick = 0;
+        }
+        Ok(outcome)
+    }
+
+    /// The input has ended: every open window passes.
+    ///
+    /// # Errors
+    /// As [`Offline::record`].
+    pub fn finish(&mut self) -> Result<Vec<Alert>, StepError> {
+        let mut alerts = Vec::new();
+        self.tick(Timestamp::MAX, &mut alerts)?;
+        Ok(alerts)
+    }
+
+    fn tick(&mut self, time: Timestamp, alerts: &mut Vec<Alert>) -> Result<(), StepError> {
+        let marks = self
+            .sources
+            .iter()
+            .map(|(path, upto)| Mark {
+                source: Some(source(path)),
+                partitions_total: 1,
+                upto: *upto,
+                append_time: time.ticks(),
+            })
+            .collect();
+        let record = Record::tick(Tick { marks });
+        for part in 0..KEY_PARTITIONS {
+            self.fold(part, &record, alerts)?;
+        }
+        Ok(())
+    }
+
+    /// Steps one key partition, then whatever its chained matches lead to.
+    fn fold(
+        &mut self,
+        part: u32,
+        record: &Record,
+        alerts: &mut Vec<Alert>,
+    ) -> Result<(), StepError> {
+        let mut waiting = VecDeque::from([(part, record.clone())]);
+        let mut out = Vec::new();
+        while let Some((part, record)) = waiting.pop_front() {
+            let fold = &mut self.folds[part as usize];
+            fold.step(self.pos, &record, &self.definitions, &mut out)?;
+            self.pos += 1;
+            for output in out.drain(..) {
+                match output {
+                    Output::Alert(alert) => alerts.push(*alert),
+                    Output::Chained(to, chained) => {
+                        let batch = MatchBatch {
+                            source: Some(fold.chain_source()),
+                            first_offset: chained.offset,
+                            last_offset: chained.offset,
+                            writer: String::new(),
+                            matches: vec![*chained],
+                        };
+                        waiting.push_back((to, Record::batch(batch)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn source(path: &Arc<str>) -> Source {
+    Source { name: path.to_string(), incarnation: 1, partition: 0 }
+}

@@ -1,0 +1,170 @@
+//! Stage A on one record: decode, name the events, judge them. The same code for every command.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use palisade_detect::alert::Alert;
+use palisade_detect::engine::{Clamp, Engine, EventContext, EventError, Verdict};
+use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
+use palisade_detect::id;
+use palisade_detect::matches::Match;
+use palisade_detect::time::Timestamp;
+use palisade_ingest::decode::{Decoded, Hints, decode};
+use palisade_ingest::reject::{Reason, Reject};
+
+/// What a source's configuration says about its records.
+#[derive(Debug, Clone)]
+pub struct SourceTraits {
+    /// Whose data it is.
+    pub tenant: Arc<str>,
+    /// Log source of what has no type of its own.
+    pub hints: Hints,
+    /// What happens to events of unknown type.
+    pub unknown: UnknownPolicy,
+    /// Whether event times are held against the append time.
+    pub clamp: Clamp,
+}
+
+/// What happens to events of unknown type; they are counted either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownPolicy {
+    /// Every rule judges them, as they state no log source.
+    #[default]
+    JudgeAll,
+    /// No rule judges them.
+    JudgeNone,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone)]
+pub struct RecordPlace {
+    /// Its source partition.
+    pub at: SourcePartition,
+    /// Its offset.
+    pub offset: i64,
+    /// When the broker took it, or when it was received.
+    pub append_time: Timestamp,
+}
+
+/// What a record came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Alerts of single events, in event order; `emitted_at` is still empty.
+    pub alerts: Vec<Alert>,
+    /// Matches for correlations, in the order of the matches log.
+    pub matches: Vec<Match>,
+    /// What could not become an event or be judged.
+    pub rejects: Vec<(Origin, Reject)>,
+    /// Events by log type.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Objects that held a key twice.
+    pub duplicate_keys: u64,
+    /// Events whose time was replaced by the append time.
+    pub clamped: u64,
+    /// Latest event time seen, for `replay --lateness`.
+    pub latest_event_time: Option<Timestamp>,
+}
+
+impl Outcome {
+    /// Events and rejects: every element that was seen.
+    pub fn elements(&self) -> u64 {
+        self.events.values().sum::<u64>() + self.rejects.len() as u64
+    }
+}
+
+/// Decodes and judges records. One per thread: the verdict's buffers are reused.
+pub struct Stage {
+    engine: Arc<Engine>,
+    verdict: Verdict,
+}
+
+impl Stage {
+    /// A stage that judges by `engine`.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, verdict: Verdict::default() }
+    }
+
+    /// Decodes and judges one record. Never fails: what cannot be judged is among the rejects.
+    pub fn record(
+        &mut self,
+        payload: Option<&[u8]>,
+        place: &RecordPlace,
+        source: &SourceTraits,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        decode(payload, &source.hints, &mut |decoded| match decoded {
+            Decoded::Event(index, event) => {
+                self.event(&event, index, place, source, &mut outcome);
+            }
+            Decoded::Reject(reject) => {
+                outcome.rejects.push((origin(source, place, reject.index), reject));
+            }
+        });
+        outcome
+    }
+
+    fn event(
+        &mut self,
+        event: &EventRef<'_>,
+        index: Index,
+        place: &RecordPlace,
+        source: &SourceTraits,
+        outcome: &mut Outcome,
+    ) {
+        let origin = origin(source, place, index);
+        if event.log_type.name == "unknown" && source.unknown == UnknownPolicy::JudgeNone {
+            *outcome.events.entry(event.log_type.name).or_default() += 1;
+            return;
+        }
+        let context = EventContext {
+            origin: &origin,
+            event_id: id::event_id(&origin),
+            append_time: place.append_time,
+            clamp: source.clamp,
+        };
+        let verdict = &mut self.verdict;
+        let engine = &self.engine;
+        // A panic is a bug, but one event must not take its neighbours with it.
+        let judged = catch_unwind(AssertUnwindSafe(|| engine.detect(event, &context, verdict)));
+        match judged {
+            Ok(Ok(())) => {
+                *outcome.events.entry(event.log_type.name).or_default() += 1;
+                outcome.latest_event_time = outcome.latest_event_time.max(event.event_time);
+                outcome.duplicate_keys += u64::from(verdict.duplicate_keys);
+                outcome.clamped += u64::from(verdict.clamped);
+                outcome.alerts.append(&mut verdict.alerts);
+                outcome.matches.append(&mut verdict.matches);
+            }
+            Ok(Err(error)) => outcome.rejects.push((origin, reject(index, &error))),
+            Err(_) => {
+                *verdict = Verdict::default();
+                let message = "the judge panicked on this event; please report it".to_owned();
+                outcome.rejects.push((origin, whole(index, Reason::Panic, message)));
+            }
+        }
+    }
+}
+
+fn origin(source: &SourceTraits, place: &RecordPlace, index: Index) -> Origin {
+    Origin {
+        tenant: Arc::clone(&source.tenant),
+        at: place.at.clone(),
+        offset: place.offset,
+        index,
+    }
+}
+
+fn reject(index: Index, error: &EventError) -> Reject {
+    let (reason, byte) = match error {
+        EventError::NotUtf8 { byte } => (Reason::NotUtf8, *byte),
+        EventError::NotJson { byte, .. } => (Reason::NotJson, *byte),
+        EventError::TooLarge { .. } => (Reason::TooLarge, 0),
+        EventError::TooDeep => (Reason::TooDeep, 0),
+    };
+    Reject { byte, ..whole(index, reason, error.to_string()) }
+}
+
+fn whole(index: Index, reason: Reason, message: String) -> Reject {
+    Reject { index, byte: 0, span: 0..usize::MAX, reason, message }
+}
