@@ -1,5 +1,7 @@
 //! The correlation fold: a pure function of one key partition of the matches log.
 
+mod key;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,8 +11,8 @@ use crate::matches::{Match, Record, Source};
 use crate::rule::{Bounds, Level, TemporalCondition};
 use crate::time::{Span, Timestamp};
 
-/// Key partitions of the matches log, fixed for the life of a deployment.
-pub const KEY_PARTITIONS: u32 = 32;
+pub use crate::matches::KEY_PARTITIONS;
+pub use key::GroupKey;
 
 /// A position in the matches log.
 pub type Pos = u64;
@@ -68,29 +70,6 @@ pub enum DefKind {
     Temporal(TemporalCondition),
     /// Different rules, and one event per rule in list order.
     TemporalOrdered(TemporalCondition),
-}
-
-/// A canonical group key: tenant and group values, each with its length.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupKey(Vec<u8>);
-
-impl GroupKey {
-    /// The key of these values; at most 256 bytes, else a hash with a readable prefix.
-    pub fn new(tenant: &str, values: &[&str]) -> Self {
-        let _ = (tenant, values);
-        unimplemented!("helper C")
-    }
-
-    /// The key's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The key partition of a group of a correlation.
-    pub fn partition(&self, tenant: &str, correlation_id: &str) -> u32 {
-        let _ = (tenant, correlation_id);
-        unimplemented!("helper C")
-    }
 }
 
 /// Definitions by version: every version the log may name.

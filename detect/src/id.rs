@@ -111,6 +111,7 @@ impl IdHasher {
 }
 
 /// The id of the event at `origin`.
+#[expect(clippy::cast_possible_wrap, reason = "an index has at most INDEX_DEPTH_MAX ordinals")]
 pub fn event_id(origin: &Origin) -> Id {
     let ordinals = origin.index.ordinals();
     let mut hasher = IdHasher::new("ev1")
@@ -191,7 +192,55 @@ mod tests {
     #[test]
     fn event_id_is_a_stable_uuid_of_version_8() {
         let id = event_id(&origin("default", "hub")).to_string();
-        assert_eq!(id, "GOLDEN");
+        assert_eq!(id, "e27f935c-7986-886a-8254-ed52ca9a76ea");
+    }
+
+    #[test]
+    fn ids_of_alerts_matches_and_dedupe_keys_are_stable() {
+        let event = event_id(&origin("default", "hub"));
+        let ids = [
+            single_alert_id("default", "r1", event),
+            correlation_alert_id("default", "r1", b"key", event),
+            chained_event_id("r1", b"key", event),
+            dedupe_key("default", "r1", b"key"),
+        ];
+        let texts: Vec<String> = ids.iter().map(Id::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "5e2b8231-0d35-88b1-abf2-3037d4179ce0",
+                "bab0f2d6-4c6c-80bb-be55-0f02a274911e",
+                "5212a162-5672-854e-a0c4-978cfc0b7e04",
+                "b80f7e82-4e88-8310-ba37-99b215cda0f3"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_id_reads_what_it_writes() {
+        let id = event_id(&origin("default", "hub"));
+        assert_eq!(Id::parse(&id.to_string()), Some(id));
+        assert_eq!(Id::parse("no id"), None);
+    }
+
+    #[test]
+    fn every_field_of_an_origin_changes_the_event_id() {
+        let base = origin("default", "hub");
+        let mut others = vec![origin("other", "hub"), origin("default", "bus")];
+        for change in [
+            (|o: &mut Origin| o.at.incarnation = 2) as fn(&mut Origin),
+            |o| o.at.partition = 4,
+            |o| o.offset = 1043,
+            |o| o.index = Index::ROOT,
+            |o| o.index = Index::new(&[2, 0]),
+        ] {
+            let mut other = base.clone();
+            change(&mut other);
+            others.push(other);
+        }
+        for other in others {
+            assert_ne!(event_id(&other), event_id(&base), "{other:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Matches of one batch are ordered by (offset, index, correlation id, rule version, group key);
 //! that tuple is the mark by which repeats are recognised.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
 /// Version of the record layout that this program writes.
@@ -16,6 +18,14 @@ pub const EVIDENCE_BYTES_MAX: usize = 1024;
 /// Longest event that a match carries, in bytes; a longer one is cut and marked. The match that
 /// completes a correlation shows its event whole up to this limit, the fold keeps less of the rest.
 pub const EVENT_BYTES_MAX: usize = 8 * 1024;
+
+/// Most bytes of matches in one record; a larger batch is split, which the marks allow at any match.
+///
+/// Below the default message limit of Kafka (1 MiB), so that one layout serves both logs.
+pub const RECORD_BYTES_MAX: usize = 768 * 1024;
+
+/// Key partitions of the matches log, fixed for the life of a deployment.
+pub const KEY_PARTITIONS: u32 = 32;
 
 /// One record of a key partition of the matches log.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -233,4 +243,246 @@ pub struct Settings {
     /// Whether alerts are suppressed after one fired.
     #[prost(bool, tag = "6")]
     pub suppress: bool,
+}
+
+/// Why bytes of the matches log are no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are no protobuf message of this layout.
+    #[error("damaged record")]
+    Damaged(#[source] prost::DecodeError),
+    /// The record is of a newer layout.
+    #[error("record format {format} is newer than {FORMAT}; a newer Palisade wrote it")]
+    Format {
+        /// The format it names.
+        format: u32,
+    },
+}
+
+/// The record as bytes of the log.
+pub fn encode(record: &Record) -> Vec<u8> {
+    record.encode_to_vec()
+}
+
+/// The record in these bytes of the log.
+///
+/// # Errors
+/// When the bytes are damaged or of a newer format.
+pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+    let record = Record::decode(bytes).map_err(DecodeError::Damaged)?;
+    if record.format > FORMAT {
+        return Err(DecodeError::Format {
+            format: record.format,
+        });
+    }
+    Ok(record)
+}
+
+/// Matches of one read batch of `source` as records, each with its key partition.
+///
+/// Partitions ascend, and within one the matches are in the order of the log. A partition has
+/// several records only where one would exceed [`RECORD_BYTES_MAX`].
+pub fn batches(source: &Source, writer: &str, mut matches: Vec<Match>) -> Vec<(u32, Record)> {
+    matches.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut parts: BTreeMap<u32, Vec<Match>> = BTreeMap::new();
+    for found in matches {
+        let part = key_partition(&found.tenant, &found.correlation_id, &found.group_key);
+        parts.entry(part).or_default().push(found);
+    }
+    let mut records = Vec::with_capacity(parts.len());
+    for (part, matches) in parts {
+        let mut bytes = 0;
+        let mut pending = Vec::new();
+        for found in matches {
+            let size = found.encoded_len();
+            if bytes + size > RECORD_BYTES_MAX && !pending.is_empty() {
+                records.push((
+                    part,
+                    record_of(source, writer, std::mem::take(&mut pending)),
+                ));
+                bytes = 0;
+            }
+            bytes += size;
+            pending.push(found);
+        }
+        records.push((part, record_of(source, writer, pending)));
+    }
+    records
+}
+
+fn record_of(source: &Source, writer: &str, matches: Vec<Match>) -> Record {
+    Record::batch(MatchBatch {
+        source: Some(source.clone()),
+        first_offset: matches.first().map_or(0, |first| first.offset),
+        last_offset: matches.last().map_or(0, |last| last.offset),
+        writer: writer.to_owned(),
+        matches,
+    })
+}
+
+/// The key partition of a group: a hash over the length-prefixed parts, modulo [`KEY_PARTITIONS`].
+#[expect(clippy::cast_possible_truncation, reason = "a remainder is smaller than its divisor")]
+pub fn key_partition(tenant: &str, correlation_id: &str, group_key: &[u8]) -> u32 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for part in [tenant.as_bytes(), correlation_id.as_bytes(), group_key] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    (hasher.digest() % u64::from(KEY_PARTITIONS)) as u32
+}
+
+impl Record {
+    /// A record with this body in the layout of this program.
+    pub fn new(body: Body) -> Self {
+        Self {
+            format: FORMAT,
+            body: Some(body),
+        }
+    }
+
+    /// A record of matches.
+    pub fn batch(batch: MatchBatch) -> Self {
+        Self::new(Body::Batch(batch))
+    }
+
+    /// A record of time.
+    pub fn tick(tick: Tick) -> Self {
+        Self::new(Body::Tick(tick))
+    }
+}
+
+impl Match {
+    /// What orders matches of one source partition, and is their mark.
+    pub fn order(&self) -> (i64, &[u32], &str, &[u8], &[u8]) {
+        (
+            self.offset,
+            &self.index,
+            &self.correlation_id,
+            &self.rule_version,
+            &self.group_key,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Source {
+        Source {
+            name: "hub".into(),
+            incarnation: 1,
+            partition: 3,
+        }
+    }
+
+    fn found(offset: i64, index: &[u32], correlation: &str, key: &[u8]) -> Match {
+        Match {
+            offset,
+            index: index.to_vec(),
+            correlation_id: correlation.into(),
+            group_key: key.to_vec(),
+            tenant: "default".into(),
+            ..Match::default()
+        }
+    }
+
+    fn matches_of(record: &Record) -> &[Match] {
+        match &record.body {
+            Some(Body::Batch(batch)) => &batch.matches,
+            other => panic!("no batch: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_the_round_trip() {
+        let [(_, record)] = &batches(&source(), "w", vec![found(7, &[1, 2], "c", b"k")])[..] else {
+            panic!("one match is one record");
+        };
+        assert_eq!(decode(&encode(record)).as_ref(), Ok(record));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let record = Record {
+            format: FORMAT + 1,
+            body: None,
+        };
+        assert_eq!(
+            decode(&encode(&record)),
+            Err(DecodeError::Format { format: FORMAT + 1 })
+        );
+    }
+
+    #[test]
+    fn bytes_of_something_else_are_damaged() {
+        assert!(matches!(
+            decode(b"\xff\xff\xff\xff\xff"),
+            Err(DecodeError::Damaged(_))
+        ));
+    }
+
+    #[test]
+    fn matches_are_split_by_key_partition_and_ordered_by_position() {
+        let mut given = Vec::new();
+        for offset in (0..50).rev() {
+            for key in 0..8u8 {
+                given.push(found(offset, &[1], "c", &[key]));
+                given.push(found(offset, &[0], "c", &[key]));
+            }
+        }
+        let count = given.len();
+        let records = batches(&source(), "w", given);
+        let mut seen = 0;
+        for (part, record) in &records {
+            let matches = matches_of(record);
+            assert!(matches.is_sorted_by(|a, b| a.order() < b.order()));
+            for found in matches {
+                let own = key_partition(&found.tenant, &found.correlation_id, &found.group_key);
+                assert_eq!(own, *part);
+            }
+            seen += matches.len();
+        }
+        assert_eq!(seen, count);
+        assert!(
+            records.is_sorted_by(|a, b| a.0 < b.0),
+            "one record a partition"
+        );
+    }
+
+    #[test]
+    fn a_record_names_its_first_and_last_offset() {
+        let given = vec![found(9, &[], "c", b"k"), found(4, &[], "c", b"k")];
+        let records = batches(&source(), "w", given);
+        let Some(Body::Batch(batch)) = &records[0].1.body else {
+            panic!("no batch")
+        };
+        assert_eq!((batch.first_offset, batch.last_offset), (4, 9));
+    }
+
+    #[test]
+    fn a_batch_too_large_for_one_record_is_split_in_order() {
+        let given = (0..200)
+            .map(|offset| Match {
+                evidence: vec![b'x'; EVENT_BYTES_MAX],
+                ..found(offset, &[], "c", b"k")
+            })
+            .collect();
+        let records = batches(&source(), "w", given);
+        assert!(records.len() > 1);
+        let offsets: Vec<i64> = records
+            .iter()
+            .flat_map(|(_, record)| matches_of(record))
+            .map(|m| m.offset)
+            .collect();
+        assert_eq!(offsets, (0..200).collect::<Vec<_>>());
+        for (_, record) in &records {
+            assert!(encode(record).len() < RECORD_BYTES_MAX + 1024);
+        }
+    }
+
+    #[test]
+    fn key_partition_is_frozen() {
+        assert_eq!(key_partition("default", "c", b"k"), 31);
+    }
 }
