@@ -3,7 +3,16 @@
 //! A diagnostic has a stable code, a severity, a place with a caret, one sentence that says what is
 //! wrong, and help that says what to write instead.
 
+use std::fmt;
 use std::sync::Arc;
+
+pub mod code;
+mod near;
+mod render;
+
+pub use code::Code;
+pub use near::{nearest, suggestion};
+pub use render::{printable, render};
 
 /// A place in a text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +57,6 @@ pub struct Diagnostic {
     pub rule: Option<String>,
 }
 
-/// Renders diagnostics as text with the source line and a caret, worst first within a file.
-///
-/// `source` gives a file's text by the name in [`Place::file`].
-pub fn render(
-    diagnostics: &[Diagnostic],
-    source: &dyn Fn(&str) -> Option<String>,
-    color: Color,
-) -> String {
-    let _ = (diagnostics, source, color);
-    unimplemented!("helper A")
-}
-
 /// Whether output carries ANSI colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
@@ -67,4 +64,116 @@ pub enum Color {
     Never,
     /// For a terminal.
     Always,
+}
+
+impl Place {
+    /// The start of a file, for problems that concern all of it.
+    pub fn start_of(file: &str) -> Self {
+        Self {
+            file: Arc::from(file),
+            span: 0..0,
+            line: 1,
+            column: 1,
+        }
+    }
+}
+
+impl Severity {
+    /// The word shown to people: `error`, `warning` or `info`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Diagnostic {
+    /// An error of this code at this place.
+    pub fn error(code: Code, place: &Place, message: impl Into<String>) -> Self {
+        Self {
+            code: code.id,
+            kind: code.kind,
+            severity: Severity::Error,
+            place: place.clone(),
+            message: message.into(),
+            help: None,
+            rule: None,
+        }
+    }
+
+    /// A warning of this code at this place.
+    pub fn warning(code: Code, place: &Place, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, place, message)
+        }
+    }
+
+    /// This diagnostic with advice on what to do.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// This diagnostic with advice, if there is any.
+    #[must_use]
+    pub fn with_help_from(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// This diagnostic, said to keep `rule` from loading.
+    #[must_use]
+    pub fn for_rule(mut self, rule: Option<&str>) -> Self {
+        self.rule = rule.map(str::to_owned);
+        self
+    }
+
+    /// Whether it keeps its rule, pipeline or configuration from loading.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// One line: `file:line:column: error[PAL0123]: message`, safe to print on a terminal.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}: {}[{}]: {}",
+            printable(&self.place.file),
+            self.place.line,
+            self.place.column,
+            self.severity.name(),
+            self.code,
+            printable(&self.message)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_form_names_place_code_and_message_without_raw_escapes() {
+        let place = Place {
+            file: Arc::from("a\u{1b}[31m.yml"),
+            span: 3..4,
+            line: 2,
+            column: 4,
+        };
+        let line = Diagnostic::error(
+            code::UNKNOWN_MODIFIER,
+            &place,
+            "modifier `\u{202e}x` is unknown",
+        );
+        assert_eq!(
+            line.to_string(),
+            "a\u{241b}[31m.yml:2:4: error[PAL0302]: modifier `\u{fffd}x` is unknown"
+        );
+    }
 }

@@ -1,0 +1,161 @@
+//! The table of codes: every kind of problem has a stable number here and nowhere else.
+//!
+//! ```text
+//! PAL01xx  YAML              PAL05xx  correlations
+//! PAL02xx  documents         PAL06xx  filters
+//! PAL03xx  searches          PAL07xx  pipelines
+//! PAL04xx  conditions        PAL08xx  configuration
+//! ```
+//!
+//! A number is never reused. `kind` is the word of the conformance suite for errors of its list;
+//! warnings and configuration have words of their own.
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// Stable number, such as `PAL0101`.
+    pub id: &'static str,
+    /// Kind in the words of the conformance suite.
+    pub kind: &'static str,
+}
+
+/// Defines the constants and [`ALL`] from one list, so that no row can be missing in either.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $kind:literal;)*) => {
+        $($(#[$doc])* pub const $name: Code = Code { id: $id, kind: $kind };)*
+
+        /// Every row, in the order of the numbers.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    /// The text is no YAML 1.2, or uses a tag that is unknown here.
+    YAML_SYNTAX = "PAL0101", "yaml-syntax";
+    /// The bytes are not UTF-8.
+    YAML_NOT_UTF8 = "PAL0102", "yaml-syntax";
+    /// A mapping has a key twice.
+    YAML_DUPLICATE_KEY = "PAL0103", "yaml-syntax";
+    /// A character that YAML does not allow, such as NUL.
+    YAML_CHARACTER = "PAL0104", "yaml-syntax";
+    /// An alias stands inside its own anchor or names none of its document.
+    YAML_ALIAS = "PAL0105", "yaml-syntax";
+    /// A mapping key is a sequence or a mapping, or a merge key has no mapping as value.
+    YAML_KEY = "PAL0106", "yaml-syntax";
+    /// A scalar does not fit its tag.
+    YAML_TAG = "PAL0107", "yaml-syntax";
+    /// The file is larger than the limit.
+    FILE_TOO_LARGE = "PAL0110", "limit-exceeded";
+    /// Nested deeper than the limit.
+    YAML_TOO_DEEP = "PAL0111", "limit-exceeded";
+    /// More aliases than the limit.
+    YAML_ALIASES = "PAL0112", "limit-exceeded";
+    /// Aliases expand to more than the limit.
+    YAML_EXPANSION = "PAL0113", "limit-exceeded";
+
+    /// A document is no mapping.
+    DOCUMENT_TYPE = "PAL0201", "wrong-type";
+    /// A mandatory key is missing.
+    MISSING_FIELD = "PAL0202", "missing-field";
+    /// A value has the wrong type.
+    WRONG_TYPE = "PAL0203", "wrong-type";
+    /// A value is outside what is allowed.
+    INVALID_VALUE = "PAL0204", "invalid-value";
+    /// A rule with this id is loaded already.
+    DUPLICATE_ID = "PAL0205", "duplicate-id";
+    /// A rule with this name is loaded already.
+    DUPLICATE_NAME = "PAL0206", "duplicate-name";
+    /// `action:` is unknown, or repeats nothing.
+    UNKNOWN_ACTION = "PAL0207", "unknown-action";
+    /// A key under `palisade:` is unknown.
+    UNKNOWN_PALISADE_KEY = "PAL0208", "invalid-value";
+    /// More rules than a set may hold.
+    TOO_MANY_RULES = "PAL0210", "limit-exceeded";
+
+    /// A search identifier or a value list is empty.
+    EMPTY_SEARCH = "PAL0301", "invalid-value";
+    /// A modifier is unknown.
+    UNKNOWN_MODIFIER = "PAL0302", "unknown-modifier";
+    /// Modifiers that do not go together.
+    MODIFIER_COMBINATION = "PAL0303", "invalid-modifier-combination";
+    /// A value that the modifier cannot take.
+    MODIFIER_VALUE = "PAL0304", "invalid-modifier-value";
+    /// No regular expression, or one with look-around or back-references.
+    INVALID_REGEX = "PAL0305", "invalid-regex";
+    /// The regular expression is longer, or compiles to more, than the limit.
+    REGEX_TOO_COMPLEX = "PAL0306", "regex-too-complex";
+    /// No address or address range.
+    INVALID_CIDR = "PAL0307", "invalid-cidr";
+    /// A placeholder that no pipeline replaced.
+    UNRESOLVED_PLACEHOLDER = "PAL0308", "unresolved-placeholder";
+    /// A value that stands for more alternatives than the limit.
+    TOO_MANY_VALUES = "PAL0309", "limit-exceeded";
+    /// A null among keywords.
+    NULL_KEYWORD = "PAL0310", "invalid-value";
+    /// Searches nested deeper than the limit.
+    SEARCH_TOO_DEEP = "PAL0311", "limit-exceeded";
+    /// `all` with a single value has no effect.
+    ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value";
+    /// `null` among other values.
+    NULL_IN_LIST = "PAL0351", "null-in-list";
+
+    /// The condition is not in the grammar.
+    CONDITION_SYNTAX = "PAL0401", "condition-syntax";
+    /// A name or pattern in the condition selects no search.
+    UNKNOWN_IDENTIFIER = "PAL0402", "unknown-identifier";
+    /// A condition with `|`.
+    DEPRECATED_AGGREGATION = "PAL0403", "deprecated-aggregation";
+    /// The condition is nested deeper, or longer, than the limit.
+    CONDITION_LIMIT = "PAL0404", "limit-exceeded";
+
+    /// A correlation that cannot be honoured.
+    INVALID_CORRELATION = "PAL0501", "invalid-correlation";
+    /// The time span is not in the grammar.
+    INVALID_TIMESPAN = "PAL0502", "invalid-timespan";
+    /// A reference to a rule that is not loaded.
+    UNKNOWN_RULE_REFERENCE = "PAL0503", "unknown-rule-reference";
+    /// Correlations that refer to each other in a circle.
+    CORRELATION_CYCLE = "PAL0504", "correlation-cycle";
+    /// Correlations over correlations, deeper than the limit.
+    CORRELATION_TOO_DEEP = "PAL0505", "limit-exceeded";
+
+    /// A filter without `not`, which keeps what it most probably should exclude.
+    FILTER_WITHOUT_NOT = "PAL0650", "filter-without-not";
+
+    /// A pipeline that cannot be honoured, or that refuses a rule.
+    PIPELINE = "PAL0701", "pipeline";
+
+    /// A mandatory key of the configuration is missing.
+    CONFIG_MISSING = "PAL0801", "missing-field";
+    /// A value of the configuration has the wrong type.
+    CONFIG_TYPE = "PAL0802", "wrong-type";
+    /// A value of the configuration is outside what is allowed.
+    CONFIG_VALUE = "PAL0803", "invalid-value";
+    /// A key that the configuration does not know.
+    CONFIG_UNKNOWN_KEY = "PAL0804", "unknown-key";
+    /// A variable of the environment that the configuration names is not set.
+    CONFIG_VARIABLE = "PAL0805", "unknown-variable";
+    /// Values of the configuration that do not go together.
+    CONFIG_CONFLICT = "PAL0806", "conflict";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_in_order() {
+        for pair in ALL.windows(2) {
+            assert!(
+                pair[0].id < pair[1].id,
+                "{} before {}",
+                pair[0].id,
+                pair[1].id
+            );
+        }
+        assert!(
+            ALL.iter()
+                .all(|code| code.id.len() == 7 && code.id.starts_with("PAL"))
+        );
+    }
+}

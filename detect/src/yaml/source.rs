@@ -1,0 +1,144 @@
+//! A file as text, and how the parser's markers become places in it.
+
+use std::sync::Arc;
+
+use saphyr_parser::{Marker, Span};
+
+use super::FILE_BYTES_MAX;
+use crate::diagnostic::{Diagnostic, Place, code};
+
+/// The byte order mark that may begin a file.
+const BOM: &str = "\u{feff}";
+
+/// A file that is UTF-8 and holds only characters that YAML allows.
+pub(super) struct Source<'a> {
+    /// Name for places.
+    file: Arc<str>,
+    /// The text after a byte order mark.
+    pub(super) text: &'a str,
+    /// Length of the byte order mark.
+    skipped: usize,
+    /// Byte offset of every character, and of the end; `None` if each character is one byte.
+    offsets: Option<Vec<u32>>,
+}
+
+impl<'a> Source<'a> {
+    /// Checks size, encoding and characters.
+    pub(super) fn new(name: &str, bytes: &'a [u8]) -> Result<Self, Diagnostic> {
+        let file: Arc<str> = Arc::from(name);
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(Diagnostic::error(
+                code::FILE_TOO_LARGE,
+                &Place::start_of(name),
+                format!(
+                    "file of {} bytes is larger than the limit of {FILE_BYTES_MAX}",
+                    bytes.len()
+                ),
+            )
+            .with_help("split it into several files"));
+        }
+        let whole = std::str::from_utf8(bytes).map_err(|error| {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let lead = String::from_utf8_lossy(valid);
+            Diagnostic::error(
+                code::YAML_NOT_UTF8,
+                &place_after(&file, &lead, 0),
+                "file is not UTF-8",
+            )
+            .with_help("save the file with the encoding UTF-8")
+        })?;
+        let text = whole.strip_prefix(BOM).unwrap_or(whole);
+        let skipped = whole.len() - text.len();
+        if let Some((at, c)) = text.char_indices().find(|(_, c)| forbidden(*c)) {
+            let (lead, _) = text.split_at(at);
+            let mut place = place_after(&file, lead, c.len_utf8());
+            place.span = place.span.start + skipped..place.span.end + skipped;
+            return Err(Diagnostic::error(
+                code::YAML_CHARACTER,
+                &place,
+                format!("character U+{:04X} is not allowed in YAML", u32::from(c)),
+            )
+            .with_help("write it as an escape in a double-quoted scalar, such as \"\\x00\""));
+        }
+        let offsets = (!text.is_ascii()).then(|| {
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .map(|at| u32::try_from(at).expect("files are smaller than 4 GiB"))
+                .collect()
+        });
+        Ok(Self {
+            file,
+            text,
+            skipped,
+            offsets,
+        })
+    }
+
+    /// Byte offset in [`Self::text`] of the parser's character index.
+    fn byte(&self, index: usize) -> usize {
+        match &self.offsets {
+            None => index.min(self.text.len()),
+            Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| {
+                usize::try_from(*at).expect("u32 fits")
+            }),
+        }
+    }
+
+    /// The place of a span, without white space at its end.
+    pub(super) fn place(&self, span: Span) -> Place {
+        let start = self.byte(span.start.index());
+        let end = self.byte(span.end.index()).max(start);
+        let length = self
+            .text
+            .get(start..end)
+            .map_or(0, |part| part.trim_end().len());
+        self.at(span.start, start..start + length)
+    }
+
+    /// The place of a block that begins at a marker: what is left of its line.
+    pub(super) fn line_from(&self, start: Marker) -> Place {
+        let from = self.byte(start.index());
+        let rest = self.text.get(from..).unwrap_or_default();
+        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+        self.at(start, from..from + line.trim_end().len())
+    }
+
+    /// The place of one marker.
+    pub(super) fn point(&self, marker: Marker) -> Place {
+        let at = self.byte(marker.index());
+        self.at(marker, at..at)
+    }
+
+    /// A place from a marker's line and column and a byte range of the text.
+    fn at(&self, marker: Marker, span: std::ops::Range<usize>) -> Place {
+        Place {
+            file: self.file.clone(),
+            span: span.start + self.skipped..span.end + self.skipped,
+            line: u32::try_from(marker.line()).unwrap_or(u32::MAX),
+            column: u32::try_from(marker.col() + 1).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// The place that follows `lead` in a file.
+fn place_after(file: &Arc<str>, lead: &str, length: usize) -> Place {
+    let line_start = lead.rfind('\n').map_or(0, |at| at + 1);
+    let column = lead.get(line_start..).unwrap_or_default().chars().count() + 1;
+    Place {
+        file: file.clone(),
+        span: lead.len()..lead.len() + length,
+        line: u32::try_from(lead.matches('\n').count() + 1).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+    }
+}
+
+/// Whether YAML 1.2.2 section 5.1 refuses the character. The parser would take NUL for the end of
+/// the file, and so drop the rest of a rule in silence.
+fn forbidden(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => true,
+        _ => false,
+    }
+}
