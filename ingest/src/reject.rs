@@ -38,13 +38,15 @@ pub enum Reason {
     TooDeep,
     /// A flow tuple that does not fit its version's grammar.
     FlowTuple,
+    /// Input that cannot be read or decompressed.
+    Unreadable,
     /// The judge panicked on it.
     Panic,
 }
 
 impl Reason {
     /// All reasons, for metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tombstone,
         Self::Empty,
         Self::NotUtf8,
@@ -54,6 +56,7 @@ impl Reason {
         Self::TooLarge,
         Self::TooDeep,
         Self::FlowTuple,
+        Self::Unreadable,
         Self::Panic,
     ];
 
@@ -69,6 +72,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
             Self::FlowTuple => "flow_tuple",
+            Self::Unreadable => "unreadable",
             Self::Panic => "panic",
         }
     }

@@ -3,8 +3,9 @@
 //! A source runs on a thread of its own, hands batches to a [`Handler`] and is told through
 //! [`Finished`] which offsets may be committed. Contract:
 //!
-//! 1. For each partition the source calls [`Handler::assigned`] once, then [`Handler::batch`] in
-//!    offset order, then [`Handler::revoked`] once; each assignment has a new generation.
+//! 1. For each partition the source calls [`Handler::assigned`] once, then [`Handler::begins`] once,
+//!    then [`Handler::batch`] in offset order, then [`Handler::revoked`] once; each assignment has a
+//!    new generation.
 //! 2. `batch` may block: that is back-pressure. A source that must keep polling (Kafka) pauses the
 //!    partition while [`Handler::ready`] says no and offers the batch later.
 //! 3. A source commits for a partition only what [`Handler::committable`] says for the same
@@ -36,11 +37,14 @@ pub struct Record {
 /// One partition of a source while it is assigned to this process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Assigned {
-    /// The source's name.
+    /// The source's name in the configuration: its traits, its metrics, its health.
+    pub name: Arc<str>,
+    /// The source as ids name it: `name`, or `name/topic` if the source reads several topics, or
+    /// a file's path.
     pub source: Arc<str>,
     /// The topic or path; shown to people.
     pub topic: Arc<str>,
-    /// The partition as ids name it: unique within the source.
+    /// The partition as ids name it: unique within `source`.
     pub partition: u32,
     /// Raised when the topic was created anew.
     pub incarnation: u32,
@@ -72,6 +76,11 @@ pub trait Handler: Send + Sync {
         at: &Arc<Assigned>,
         committed: Option<i64>,
     ) -> Result<Option<i64>, SourceError>;
+    /// Reading begins at `position`, which may be committed before the first record: what is below
+    /// it is nobody's. Called once between `assigned` and the first `batch`.
+    fn begins(&self, at: &Arc<Assigned>, position: i64) {
+        let _ = (at, position);
+    }
     /// Whether the partition's in-flight budget has room.
     fn ready(&self, at: &Arc<Assigned>) -> bool;
     /// Takes a batch; blocks while the queue behind it is full.

@@ -93,7 +93,7 @@ impl Judge {
     fn batch(&mut self, work: Work) -> Judged {
         let from = Arc::clone(&work.batch.from);
         let context = self.context.clone();
-        let source = context.traits.get(&from.source).expect("every source has its traits");
+        let source = context.traits.get(&from.name).expect("every source has its traits");
         let mut judged = Judged {
             from: Arc::clone(&from),
             step: Append::default(),
@@ -128,7 +128,7 @@ impl Judge {
     /// Puts what a record came to into the step, and counts it.
     fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
         let context = &self.context;
-        context.metrics.record(&judged.from.source, record.payload.as_ref().map_or(0, Bytes::len));
+        context.metrics.record(&judged.from.name, record.payload.as_ref().map_or(0, Bytes::len));
         context.metrics.outcome(&outcome);
         let now = context.clock.now().to_string();
         for mut alert in outcome.alerts {
