@@ -2,5 +2,8 @@
 //!
 //! A library only so that tests and benches can link it; `main.rs` is the program.
 
+pub mod exit;
 pub mod clock;
+pub mod config;
 pub mod log;
+pub mod cli;
