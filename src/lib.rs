@@ -6,4 +6,8 @@ pub mod exit;
 pub mod clock;
 pub mod config;
 pub mod log;
+pub mod metrics;
+pub mod admin;
+pub mod telemetry;
+pub mod topology;
 pub mod cli;

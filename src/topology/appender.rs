@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use palisade_detect::matches::{self, Mark, Record, Source, Tick};
+use palisade_detect::matches::{self, Body, Mark, Record, Source, Tick};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -59,16 +59,20 @@ impl Appender {
         let mut ticker = interval_at(Instant::now() + TICK_EVERY, TICK_EVERY);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut waiting = Vec::with_capacity(STEP_BATCHES_MAX);
+        let mut last = Vec::new();
         loop {
             tokio::select! {
+                // A busy queue must not keep time from going on.
+                biased;
+                _ = ticker.tick() => self.tick(&mut last).await?,
                 received = queue.recv_many(&mut waiting, STEP_BATCHES_MAX) => {
                     if received == 0 {
-                        return self.tick().await;
+                        return self.tick(&mut last).await;
                     }
                     self.append(&mut waiting).await?;
                 }
-                _ = ticker.tick() => self.tick().await?,
             }
+            self.metrics.queue("append", queue.len() as u64, APPEND_QUEUE_BATCHES as u64);
         }
     }
 
@@ -88,30 +92,43 @@ impl Appender {
         Ok(())
     }
 
-    /// One broadcast tick with a mark for every partition that has come anywhere.
-    async fn tick(&self) -> Result<(), AppendError> {
-        let marks: Vec<Mark> = self.intake.progress().into_iter().map(mark).collect();
-        if self.ticks == Ticks::Off || marks.is_empty() {
+    /// One broadcast tick with a mark for every partition that has come anywhere, unless it would
+    /// say what the `last` one said; then the end of what will not come back.
+    async fn tick(&self, last: &mut Vec<u8>) -> Result<(), AppendError> {
+        let progress = self.intake.progress();
+        if self.ticks == Ticks::Off {
             return Ok(());
         }
-        let record = Record::tick(Tick { marks });
-        let step = Append {
-            matches: vec![(BROADCAST, Bytes::from(matches::encode(&record)))],
-            ..Append::default()
-        };
-        self.log.append(step).await.map(|_| ())
+        let tick = matches::encode(&Record::tick(Tick {
+            marks: progress.iter().map(mark).collect(),
+        }));
+        if progress.is_empty() || tick == *last {
+            return Ok(());
+        }
+        let mut rows = vec![(BROADCAST, Bytes::from(tick.clone()))];
+        for gone in progress.iter().filter(|progress| progress.ended) {
+            let record = Record::new(Body::SourceGone(source(gone)));
+            rows.push((BROADCAST, Bytes::from(matches::encode(&record))));
+        }
+        self.log.append(Append { matches: rows, ..Append::default() }).await?;
+        *last = tick;
+        Ok(())
     }
 }
 
-fn mark(progress: Progress) -> Mark {
+fn mark(progress: &Progress) -> Mark {
     Mark {
-        source: Some(Source {
-            name: progress.at.source.to_string(),
-            incarnation: progress.at.incarnation,
-            partition: progress.at.partition,
-        }),
+        source: Some(source(progress)),
         partitions_total: progress.at.partitions_total,
         upto: progress.upto,
         append_time: progress.append_time.ticks(),
+    }
+}
+
+fn source(progress: &Progress) -> Source {
+    Source {
+        name: progress.at.source.to_string(),
+        incarnation: progress.at.incarnation,
+        partition: progress.at.partition,
     }
 }

@@ -59,7 +59,9 @@ pub struct DeadOrigin<'a> {
 /// The dead letter of a part of a record, as JSON.
 pub fn of_record(origin: &Origin, reject: &Reject, payload: &[u8], at: String) -> Vec<u8> {
     let end = reject.span.end.min(payload.len());
-    let raw = payload.get(reject.span.start.min(end)..end).unwrap_or_default();
+    let raw = payload
+        .get(reject.span.start.min(end)..end)
+        .unwrap_or_default();
     let (text, hex, cut) = shown(raw);
     to_json(&DeadLetter {
         kind: "record",
@@ -119,10 +121,12 @@ fn shown(raw: &[u8]) -> (Option<&str>, Option<String>, bool) {
         }
         Err(_) => {
             use std::fmt::Write as _;
-            let hex = head.iter().fold(String::with_capacity(head.len() * 2), |mut hex, byte| {
-                write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-                hex
-            });
+            let hex = head
+                .iter()
+                .fold(String::with_capacity(head.len() * 2), |mut hex, byte| {
+                    write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
+                    hex
+                });
             (None, Some(hex), cut)
         }
     }

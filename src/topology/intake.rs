@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use palisade_detect::engine::Clamp;
 use palisade_detect::event::SourcePartition;
-use palisade_detect::time::Timestamp;
+use palisade_detect::time::{Span, Timestamp};
 use palisade_ingest::offset::{Outcome, Ticket, Tracker};
 use palisade_ingest::source::{Assigned, Handler, RecordBatch, SourceError};
 use tokio::sync::mpsc::Sender;
@@ -16,6 +17,7 @@ use crate::admin::Health;
 use crate::clock::Clock;
 use crate::log::Finished;
 use crate::metrics::Metrics;
+use crate::topology::judge::Traits;
 
 /// Payload bytes in flight over all partitions at which sources stop reading.
 ///
@@ -34,14 +36,44 @@ pub struct Work {
     pub tickets: Vec<Ticket>,
 }
 
+/// Whether the state directory has been used before this start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateAge {
+    /// It was made by this process.
+    New,
+    /// An earlier process wrote to it.
+    Kept,
+}
+
+/// What an intake works with.
+pub struct IntakeContext {
+    /// What the log says was finished.
+    pub durable: Vec<Finished>,
+    /// Whether the log is a new one.
+    pub state: StateAge,
+    /// What the configuration says of each source.
+    pub traits: Arc<Traits>,
+    /// The clock.
+    pub clock: Clock,
+    /// The health of sources.
+    pub health: Arc<Health>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
 /// One assigned partition.
 struct Partition {
     at: Arc<Assigned>,
     tracker: Tracker,
     /// Highest append time whose outputs are durable.
     append_time: Option<Timestamp>,
+    /// When that became known, on the monotonic clock.
+    append_time_at: Duration,
     /// The last explicit look at the end: (end offset, append time that it vouches for).
-    observed: Option<(i64, Timestamp)>,
+    observed: Option<(i64, Option<Timestamp>)>,
+    /// When that look was, on the monotonic clock.
+    observed_at: Duration,
+    revoked: bool,
 }
 
 /// What the ticker says of one partition.
@@ -53,31 +85,25 @@ pub struct Progress {
     pub upto: i64,
     /// Append time up to which everything is durable.
     pub append_time: Timestamp,
+    /// Whether it will not come back: a file that has been read to its end.
+    pub ended: bool,
 }
 
 /// The one [`Handler`] of a process.
 pub struct Intake {
     partitions: Mutex<BTreeMap<u64, Partition>>,
-    /// Signalled whenever a ticket is finished.
+    /// Signalled whenever tickets are finished.
     finished: Condvar,
-    judges: Vec<Sender<Work>>,
+    judges: Mutex<Vec<Sender<Work>>>,
     durable: BTreeMap<SourcePartition, i64>,
     in_flight: AtomicU64,
-    clock: Clock,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
+    context: IntakeContext,
 }
 
 impl Intake {
-    /// An intake that feeds `judges`; `durable` is what the log says was finished.
-    pub fn new(
-        judges: Vec<Sender<Work>>,
-        durable: Vec<Finished>,
-        clock: Clock,
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let durable = durable
+    /// An intake that feeds `judges`.
+    pub fn new(judges: Vec<Sender<Work>>, mut context: IntakeContext) -> Self {
+        let durable = std::mem::take(&mut context.durable)
             .into_iter()
             .map(|row| {
                 let at = SourcePartition {
@@ -91,47 +117,91 @@ impl Intake {
         Self {
             partitions: Mutex::default(),
             finished: Condvar::new(),
-            judges,
+            judges: Mutex::new(judges),
             durable,
             in_flight: AtomicU64::new(0),
-            clock,
-            health,
-            metrics,
+            context,
         }
+    }
+
+    /// Takes no more batches: the judges end when their queues are empty.
+    pub fn close(&self) {
+        lock(&self.judges).clear();
     }
 
     /// The outputs of a batch are durable: finishes its tickets.
     pub fn done(&self, at: &Assigned, tickets: Vec<(Ticket, Outcome)>, newest: Option<Timestamp>) {
-        let mut bytes = 0;
+        let (mut bytes, mut done, mut parked) = (0, 0, 0);
         let mut partitions = self.lock();
-        // A partition revoked in the meantime has no tracker left to tell: its records come again.
-        let partition = partitions.get_mut(&at.generation);
-        if let Some(partition) = partition {
-            for (ticket, outcome) in tickets {
-                bytes += ticket.bytes();
+        // A partition forgotten in the meantime has no tracker left to tell: its records come again.
+        let mut partition = partitions.get_mut(&at.generation);
+        for (ticket, outcome) in tickets {
+            bytes += ticket.bytes();
+            match outcome {
+                Outcome::Done => done += 1,
+                Outcome::Parked => parked += 1,
+            }
+            if let Some(partition) = &mut partition {
                 partition.tracker.finish(ticket, outcome);
             }
-            partition.append_time = partition.append_time.max(newest);
-        } else {
-            bytes = tickets.iter().map(|(ticket, _)| ticket.bytes()).sum();
+        }
+        if let Some(partition) = partition {
+            if newest > partition.append_time {
+                partition.append_time = newest;
+                partition.append_time_at = self.context.clock.elapsed();
+            }
         }
         drop(partitions);
         self.in_flight.fetch_sub(bytes, Ordering::Relaxed);
+        self.context.metrics.records_finished(&at.name, done, parked);
         self.finished.notify_all();
     }
 
-    /// How far each assigned partition has come, for a tick.
+    /// How far each partition has come, for a tick. Files read to their end are said once, as
+    /// `ended`, and forgotten.
     pub fn progress(&self) -> Vec<Progress> {
-        let partitions = self.lock();
-        partitions
-            .values()
-            .filter_map(|partition| {
-                let upto = partition.tracker.committable()?;
-                let idle = partition.observed.filter(|(end, _)| *end == upto).map(|(_, time)| time);
-                let append_time = partition.append_time.max(idle)?;
-                Some(Progress { at: Arc::clone(&partition.at), upto, append_time })
-            })
-            .collect()
+        let mut partitions = self.lock();
+        let said: Vec<Progress> =
+            partitions.values().filter_map(|partition| self.progress_of(partition)).collect();
+        for progress in said.iter().filter(|progress| progress.ended) {
+            partitions.remove(&progress.at.generation);
+        }
+        said
+    }
+
+    fn progress_of(&self, partition: &Partition) -> Option<Progress> {
+        let upto = partition.tracker.committable()?;
+        let at_end = partition.observed.is_some_and(|(end, _)| end == upto);
+        let idle = partition.observed.filter(|_| at_end).and_then(|(_, time)| time);
+        let at = Arc::clone(&partition.at);
+        if self.is_file(&at) {
+            // The event times of files are taken as they are, so time stands still in the middle.
+            let append_time = partition.append_time.max(idle)?;
+            return at_end.then_some(Progress { at, upto, append_time, ended: partition.revoked });
+        }
+        if partition.revoked {
+            return None;
+        }
+        let append_time = partition.append_time.max(idle)?;
+        Some(Progress { at, upto, append_time, ended: false })
+    }
+
+    /// Waits until no record is in flight; no longer than `limit`.
+    pub fn wait_idle(&self, limit: Duration) -> bool {
+        let clock = self.context.clock;
+        let deadline = clock.elapsed() + limit;
+        let mut partitions = self.lock();
+        loop {
+            if partitions.values().all(|partition| partition.tracker.is_idle()) {
+                return true;
+            }
+            let Some(left) = deadline.checked_sub(clock.elapsed()) else { return false };
+            partitions = self
+                .finished
+                .wait_timeout(partitions, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     /// Payload bytes in flight.
@@ -139,7 +209,228 @@ impl Intake {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Partition>> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Batches waiting for judges, and how many may wait.
+    pub fn queue(&self) -> (u64, u64) {
+        let judges = lock(&self.judges);
+        let capacity: usize = judges.iter().map(Sender::max_capacity).sum();
+        let free: usize = judges.iter().map(Sender::capacity).sum();
+        ((capacity - free) as u64, capacity as u64)
     }
+
+    /// The judge of a partition: always the same, and neighbours go to different ones.
+    fn judge(&self, at: &Assigned) -> Option<Sender<Work>> {
+        let judges = lock(&self.judges);
+        let count = u32::try_from(judges.len()).ok().filter(|count| *count > 0)?;
+        let place = crc32c::crc32c(at.source.as_bytes()).wrapping_add(at.partition) % count;
+        judges.get(place as usize).cloned()
+    }
+
+    fn is_file(&self, at: &Assigned) -> bool {
+        let traits = self.context.traits.get(&at.name);
+        traits.is_some_and(|traits| traits.clamp == Clamp::Never)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Partition>> {
+        lock(&self.partitions)
+    }
+
+    /// Where to read on, of what the broker and the log say (18.4 of the delivery design).
+    fn position(&self, at: &Assigned, committed: Option<i64>) -> Result<Option<i64>, SourceError> {
+        let key = SourcePartition {
+            source: Arc::clone(&at.source),
+            incarnation: at.incarnation,
+            partition: at.partition,
+        };
+        let finished = self.durable.get(&key).copied();
+        let (source, partition) = (&*at.source, at.partition);
+        match (committed, finished) {
+            (None, finished) => Ok(finished),
+            (Some(committed), Some(finished)) if committed > finished => {
+                self.context.metrics.problem("state_gap");
+                tracing::error!(
+                    problem = "state_gap",
+                    source,
+                    partition,
+                    committed,
+                    finished,
+                    "the log lost its end: the broker's commit is ahead of it; the source is read \
+                     again from `finished`, and alerts of the lost part may come back with other ids"
+                );
+                Ok(Some(finished))
+            }
+            // The commit may have been set back by hand, to read again: the lower one counts.
+            (Some(committed), Some(_)) => Ok(Some(committed)),
+            (Some(committed), None) if self.context.state == StateAge::New => {
+                tracing::warn!(
+                    source,
+                    partition,
+                    committed,
+                    "the state directory is new, but the group has a commit: reading goes on from \
+                     the commit, without the correlations' memory of what was before"
+                );
+                Ok(Some(committed))
+            }
+            (Some(committed), None) => {
+                self.context.metrics.problem("state_gap");
+                Err(SourceError::Position {
+                    source_name: at.name.to_string(),
+                    partition,
+                    reason: format!(
+                        "state_gap: the broker holds the commit {committed}, but the state \
+                         directory knows nothing of this partition, so its log lost records or \
+                         belongs to another group; to read on from the commit start with a new \
+                         `state.dir`, to read again delete the group's commit"
+                    ),
+                })
+            }
+        }
+    }
+
+}
+
+/// The time that an explicit look at the end vouches for: the newest append time read from the
+/// source, moved on by the monotonic clock, never the wall clock (`T3`).
+///
+/// It is moved on to the look before this one only: the process may have stood still between the
+/// question for the end and now, and records that came in between must not be covered.
+fn idle_time(newest: Option<(Timestamp, Duration)>, looked_before: Duration) -> Option<Timestamp> {
+    let (newest, read_at) = newest?;
+    let since = looked_before.saturating_sub(read_at);
+    Some(newest.plus(Span::from_ticks(i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX))))
+}
+
+impl Handler for Intake {
+    fn assigned(
+        &self,
+        at: &Arc<Assigned>,
+        committed: Option<i64>,
+    ) -> Result<Option<i64>, SourceError> {
+        let position = self.position(at, committed)?;
+        let same = |other: &Assigned| {
+            (&other.source, other.incarnation, other.partition)
+                == (&at.source, at.incarnation, at.partition)
+        };
+        let mut partitions = self.lock();
+        partitions.retain(|_, partition| !(partition.revoked && same(&partition.at)));
+        let partition = Partition {
+            at: Arc::clone(at),
+            tracker: Tracker::new(at.generation),
+            append_time: None,
+            append_time_at: self.context.clock.elapsed(),
+            observed: None,
+            observed_at: self.context.clock.elapsed(),
+            revoked: false,
+        };
+        let earlier = partitions.insert(at.generation, partition);
+        assert!(earlier.is_none(), "generation {} was used before", at.generation);
+        drop(partitions);
+        self.context.health.ready(&part(&at.name));
+        tracing::info!(source = &*at.source, partition = at.partition, position, "assigned");
+        Ok(position)
+    }
+
+    fn begins(&self, at: &Arc<Assigned>, position: i64) {
+        if let Some(partition) = self.lock().get_mut(&at.generation) {
+            partition.tracker.begin_at(position);
+        }
+    }
+
+    fn ready(&self, at: &Arc<Assigned>) -> bool {
+        if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+            return false;
+        }
+        let room = self.lock().get(&at.generation).is_some_and(|it| it.tracker.has_room());
+        room && self.judge(at).is_some_and(|judge| judge.capacity() > 0)
+    }
+
+    fn batch(&self, batch: RecordBatch) {
+        let Some(judge) = self.judge(&batch.from) else { return };
+        let mut partitions = self.lock();
+        let Some(partition) = partitions.get_mut(&batch.from.generation) else { return };
+        let mut tickets = Vec::with_capacity(batch.records.len());
+        let mut total = 0;
+        for record in &batch.records {
+            let bytes = record.payload.as_ref().map_or(0, |payload| payload.len() as u64);
+            total += bytes;
+            self.context.metrics.record(&batch.from.name, bytes);
+            tickets.push(partition.tracker.admit(record.offset, bytes));
+        }
+        self.in_flight.fetch_add(total, Ordering::Relaxed);
+        drop(partitions);
+        // Fails only when the judge is gone: the process is ending, and the tickets stay open, so
+        // nothing of the batch is ever committed.
+        if judge.blocking_send(Work { batch, tickets }).is_err() {
+            tracing::debug!("a batch came after the judges ended");
+        }
+    }
+
+    fn committable(&self, at: &Arc<Assigned>) -> Option<i64> {
+        self.lock().get(&at.generation)?.tracker.committable()
+    }
+
+    fn revoked(&self, at: &Arc<Assigned>) {
+        let clock = self.context.clock;
+        let deadline = clock.elapsed() + DRAIN;
+        let mut partitions = self.lock();
+        loop {
+            let Some(partition) = partitions.get_mut(&at.generation) else { return };
+            let left = deadline.checked_sub(clock.elapsed()).filter(|_| !partition.tracker.is_idle());
+            let Some(left) = left else {
+                partition.revoked = true;
+                break;
+            };
+            partitions = self
+                .finished
+                .wait_timeout(partitions, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        drop(partitions);
+        self.context.metrics.source_partition_gone(&at.name, at.partition);
+        tracing::info!(source = &*at.source, partition = at.partition, "revoked");
+    }
+
+    fn observed_end(&self, at: &Arc<Assigned>, end: i64, time: Option<Timestamp>) {
+        let file = self.is_file(at);
+        let mut partitions = self.lock();
+        let newest = partitions
+            .values()
+            .filter(|other| other.at.name == at.name)
+            .filter_map(|other| Some((other.append_time?, other.append_time_at)))
+            .max();
+        let Some(partition) = partitions.get_mut(&at.generation) else { return };
+        let time = time.or_else(|| idle_time(newest, partition.observed_at));
+        partition.observed = Some((end, time));
+        partition.observed_at = self.context.clock.elapsed();
+        if !file {
+            let upto = partition.tracker.committable().unwrap_or(end);
+            let lag = u64::try_from(end.saturating_sub(upto)).unwrap_or(0);
+            let age = match partition.append_time {
+                Some(append_time) if lag > 0 => self.context.clock.now().since(append_time),
+                _ => Span::ZERO,
+            };
+            drop(partitions);
+            self.context.metrics.source_lag(&at.name, at.partition, lag, age);
+        }
+    }
+
+    fn waiting(&self, source: &str, reason: Option<String>) {
+        match reason {
+            Some(reason) => self.context.health.not_ready(&part(source), reason),
+            None => self.context.health.ready(&part(source)),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.clock.now()
+    }
+}
+
+/// The name of a source in the list of parts.
+pub fn part(source: &str) -> String {
+    format!("source `{source}`")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

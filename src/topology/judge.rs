@@ -128,7 +128,6 @@ impl Judge {
     /// Puts what a record came to into the step, and counts it.
     fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
         let context = &self.context;
-        context.metrics.record(&judged.from.name, record.payload.as_ref().map_or(0, Bytes::len));
         context.metrics.outcome(&outcome);
         let now = context.clock.now().to_string();
         for mut alert in outcome.alerts {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use palisade_detect::alert::Alert;
 use palisade_detect::engine::{Clamp, Engine, EventContext, EventError, Verdict};
-use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
+use palisade_detect::event::{Body, EventRef, Index, Origin, SourcePartition};
 use palisade_detect::id;
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
 use palisade_ingest::decode::{Decoded, Hints, decode};
 use palisade_ingest::reject::{Reason, Reject};
+
+/// Name of the log type of events that no row of the table fits.
+const UNKNOWN: &str = "unknown";
 
 /// What a source's configuration says about its records.
 #[derive(Debug, Clone)]
@@ -56,21 +59,18 @@ pub struct Outcome {
     pub matches: Vec<Match>,
     /// What could not become an event or be judged.
     pub rejects: Vec<(Origin, Reject)>,
+    /// Elements that decoding found; each is an event or a reject in the end.
+    pub elements: u64,
     /// Events by log type.
     pub events: BTreeMap<&'static str, u64>,
+    /// Events of unknown log type by the category they state, as it stands there.
+    pub unknown: BTreeMap<String, u64>,
     /// Objects that held a key twice.
     pub duplicate_keys: u64,
     /// Events whose time was replaced by the append time.
     pub clamped: u64,
     /// Latest event time seen, for `replay --lateness`.
     pub latest_event_time: Option<Timestamp>,
-}
-
-impl Outcome {
-    /// Events and rejects: every element that was seen.
-    pub fn elements(&self) -> u64 {
-        self.events.values().sum::<u64>() + self.rejects.len() as u64
-    }
 }
 
 /// Decodes and judges records. One per thread: the verdict's buffers are reused.
@@ -82,7 +82,10 @@ pub struct Stage {
 impl Stage {
     /// A stage that judges by `engine`.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, verdict: Verdict::default() }
+        Self {
+            engine,
+            verdict: Verdict::default(),
+        }
     }
 
     /// Decodes and judges one record. Never fails: what cannot be judged is among the rejects.
@@ -93,14 +96,30 @@ impl Stage {
         source: &SourceTraits,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        decode(payload, &source.hints, &mut |decoded| match decoded {
-            Decoded::Event(index, event) => {
-                self.event(&event, index, place, source, &mut outcome);
-            }
-            Decoded::Reject(reject) => {
-                outcome.rejects.push((origin(source, place, reject.index), reject));
-            }
-        });
+        // Panics are bugs, but one record must not take its neighbours with it.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            decode(payload, &source.hints, &mut |decoded| {
+                outcome.elements += 1;
+                match decoded {
+                    Decoded::Event(index, event) => {
+                        self.event(&event, index, (place, source), &mut outcome);
+                    }
+                    Decoded::Reject(reject) => {
+                        outcome
+                            .rejects
+                            .push((origin(source, place, reject.index), reject));
+                    }
+                }
+            });
+        }));
+        if decoded.is_err() {
+            outcome.elements += 1;
+            let message = "the decoder panicked on this record; please report it".to_owned();
+            let reject = whole(Index::ROOT, Reason::Panic, message);
+            outcome
+                .rejects
+                .push((origin(source, place, Index::ROOT), reject));
+        }
         outcome
     }
 
@@ -108,13 +127,13 @@ impl Stage {
         &mut self,
         event: &EventRef<'_>,
         index: Index,
-        place: &RecordPlace,
-        source: &SourceTraits,
+        (place, source): (&RecordPlace, &SourceTraits),
         outcome: &mut Outcome,
     ) {
         let origin = origin(source, place, index);
-        if event.log_type.name == "unknown" && source.unknown == UnknownPolicy::JudgeNone {
-            *outcome.events.entry(event.log_type.name).or_default() += 1;
+        let unknown = event.log_type.name == UNKNOWN;
+        if unknown && source.unknown == UnknownPolicy::JudgeNone {
+            count(event, outcome);
             return;
         }
         let context = EventContext {
@@ -129,7 +148,7 @@ impl Stage {
         let judged = catch_unwind(AssertUnwindSafe(|| engine.detect(event, &context, verdict)));
         match judged {
             Ok(Ok(())) => {
-                *outcome.events.entry(event.log_type.name).or_default() += 1;
+                count(event, outcome);
                 outcome.latest_event_time = outcome.latest_event_time.max(event.event_time);
                 outcome.duplicate_keys += u64::from(verdict.duplicate_keys);
                 outcome.clamped += u64::from(verdict.clamped);
@@ -140,10 +159,36 @@ impl Stage {
             Err(_) => {
                 *verdict = Verdict::default();
                 let message = "the judge panicked on this event; please report it".to_owned();
-                outcome.rejects.push((origin, whole(index, Reason::Panic, message)));
+                outcome
+                    .rejects
+                    .push((origin, whole(index, Reason::Panic, message)));
             }
         }
     }
+}
+
+/// Counts an event; one of unknown type by the category it states, too.
+fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
+    *outcome.events.entry(event.log_type.name).or_default() += 1;
+    if event.log_type.name == UNKNOWN {
+        let category = category(event).unwrap_or_default();
+        *outcome.unknown.entry(category).or_default() += 1;
+    }
+}
+
+/// The category that a record of the common shape (`category`) or the Log Analytics shape (`Type`)
+/// states.
+fn category(event: &EventRef<'_>) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Stated {
+        #[serde(alias = "Type")]
+        category: Option<serde_json::Value>,
+    }
+    let Body::Json(body) = event.body else {
+        return None;
+    };
+    let stated: Stated = serde_json::from_slice(body).ok()?;
+    stated.category?.as_str().map(str::to_owned)
 }
 
 fn origin(source: &SourceTraits, place: &RecordPlace, index: Index) -> Origin {
@@ -162,9 +207,18 @@ fn reject(index: Index, error: &EventError) -> Reject {
         EventError::TooLarge { .. } => (Reason::TooLarge, 0),
         EventError::TooDeep => (Reason::TooDeep, 0),
     };
-    Reject { byte, ..whole(index, reason, error.to_string()) }
+    Reject {
+        byte,
+        ..whole(index, reason, error.to_string())
+    }
 }
 
 fn whole(index: Index, reason: Reason, message: String) -> Reject {
-    Reject { index, byte: 0, span: 0..usize::MAX, reason, message }
+    Reject {
+        index,
+        byte: 0,
+        span: 0..usize::MAX,
+        reason,
+        message,
+    }
 }

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use super::*;
+
+fn value(text: &str, series: &str) -> Option<String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
+        .map(str::to_owned)
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the switch that rewrites generated pages"
+)]
+fn the_page_of_metrics_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    if std::env::var_os("PALISADE_UPDATE_DOCS").is_some() {
+        std::fs::write(&page, reference()).expect("the page can be written");
+    }
+    let written = std::fs::read_to_string(&page).unwrap_or_default();
+    assert_eq!(
+        written,
+        reference(),
+        "run the tests with PALISADE_UPDATE_DOCS=1 to rewrite it"
+    );
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    for row in table::ROWS {
+        assert!(row.name.starts_with("palisade_"), "{}", row.name);
+        assert_eq!(
+            row.kind == "counter",
+            row.name.ends_with("_total"),
+            "{}",
+            row.name
+        );
+        assert!(row.help.trim().ends_with('.'), "{}", row.name);
+    }
+}
+
+#[test]
+fn categories_beyond_the_limit_and_odd_ones_are_counted_together() {
+    let metrics = Metrics::default();
+    for number in 0..CATEGORY_SERIES_MAX + 50 {
+        let mut outcome = Outcome::default();
+        outcome.unknown.insert(format!("Category{number}"), 1);
+        metrics.outcome(&outcome);
+    }
+    let mut odd = Outcome::default();
+    odd.unknown.insert("a b\"}\n".to_owned(), 2);
+    metrics.outcome(&odd);
+    let text = metrics.render();
+    let series = text
+        .lines()
+        .filter(|line| line.starts_with("palisade_unknown_events_total{"));
+    assert_eq!(series.count(), CATEGORY_SERIES_MAX + 1);
+    let other = value(&text, "palisade_unknown_events_total{category=\"other\"}");
+    assert_eq!(other.as_deref(), Some("52"));
+}
+
+#[test]
+fn due_alerts_are_the_sum_of_their_fates() {
+    let metrics = Metrics::default();
+    let (end, receiver) = watch::channel(1);
+    metrics.follow_alerts(receiver);
+    metrics.sink_started("file", 3);
+    end.send_replace(13);
+    metrics.sink_delivered("file", 4);
+    metrics.sink_parked("file", 1);
+    metrics.sink_cursor("file", 8);
+    let text = metrics.render();
+    assert_eq!(
+        value(&text, "palisade_sink_due_alerts{sink=\"file\"}").as_deref(),
+        Some("10")
+    );
+    assert_eq!(
+        value(&text, "palisade_sink_pending_alerts{sink=\"file\"}").as_deref(),
+        Some("5")
+    );
+}
+
+#[test]
+fn records_are_in_flight_until_they_are_finished() {
+    let metrics = Metrics::default();
+    for _ in 0..5 {
+        metrics.record("hub", 10);
+    }
+    metrics.records_finished("hub", 2, 1);
+    let text = metrics.render();
+    assert_eq!(
+        value(&text, "palisade_records_in_flight{source=\"hub\"}").as_deref(),
+        Some("2")
+    );
+    assert_eq!(
+        value(&text, "palisade_bytes_total{source=\"hub\"}").as_deref(),
+        Some("50")
+    );
+}

@@ -1,0 +1,4 @@
+//! The stages of the process, and how they are put together.
+
+pub mod stage;
+pub mod dead;
