@@ -14,6 +14,7 @@
 //!    that what is committable after it is as much as can be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use palisade_detect::time::Timestamp;
@@ -141,4 +142,10 @@ pub trait Source: Send {
         handler: Arc<dyn Handler>,
         stop: Arc<std::sync::atomic::AtomicBool>,
     ) -> Result<(), SourceError>;
+}
+
+/// A number for [`Assigned::generation`]: never given twice by this process.
+pub fn next_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
