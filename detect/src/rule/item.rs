@@ -1,12 +1,22 @@
 //! One entry of a search: a field, its modifiers and its values, and what they mean.
 //!
 //! An item keeps its modifiers and values as written, because pipelines rewrite those (field names,
-//! strings, placeholders); [`Item::patterns`] says what they mean, at load time only.
+//! strings, placeholders); [`Item::meaning`] says what they mean, at load time only.
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place, code};
 
 use super::modifier::Modifier;
-use super::text::SigmaText;
+use super::text::{self, Expansion, SigmaText};
+
+mod compile;
+mod encode;
+
+/// Longest regular expression, in bytes. The longest published one has 3 KiB.
+pub const REGEX_BYTES_MAX: usize = 64 << 10;
+/// Most memory that one compiled regular expression takes.
+pub const REGEX_COMPILED_BYTES_MAX: usize = 10 << 20;
+/// Most dashes that `windash` varies in one value: five spellings each, so 15,625 texts.
+pub const WINDASH_MAX: usize = 6;
 
 /// A field (or keywords), a chain of modifiers and the values.
 #[derive(Debug, Clone)]
@@ -107,10 +117,12 @@ pub enum Pattern {
     Exists(bool),
     /// The field is null or absent.
     Null,
+    /// What one value became under [`Link::All`], if several patterns: one suffices.
+    AnyOf(Vec<Pattern>),
 }
 
 /// Where a text must stand in a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Anchor {
     /// The text is the whole value.
     Whole,
@@ -132,7 +144,7 @@ pub enum Case {
 }
 
 /// Parts of a date that modifiers compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimePart {
     /// Minute of the hour.
     Minute,
@@ -148,6 +160,49 @@ pub enum TimePart {
     Year,
 }
 
+/// What a problem of an item is about; the reader of rule files knows the place of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The whole entry.
+    Entry,
+    /// The modifier at this place of the chain.
+    Modifier(usize),
+    /// The value at this place of the list.
+    Value(usize),
+}
+
+/// A problem of an item, not yet placed in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) subject: Subject,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Problem {
+    /// A problem without help.
+    fn new(code: Code, subject: Subject, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            subject,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// This problem with help.
+    fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// As a diagnostic at a place.
+    pub(crate) fn at(self, place: &Place) -> Diagnostic {
+        Diagnostic::error(self.code, place, self.message).with_help_from(self.help)
+    }
+}
+
 impl Item {
     /// What the item means.
     ///
@@ -155,6 +210,86 @@ impl Item {
     /// All problems of the chain and the values, with their places: unknown combinations, values of
     /// the wrong type, invalid expressions and ranges, placeholders that no pipeline replaced.
     pub fn meaning(&self) -> Result<Meaning, Vec<Diagnostic>> {
-        unimplemented!("helper A")
+        self.compiled()
+            .map_err(|problems| problems.into_iter().map(|p| p.at(&self.place)).collect())
+    }
+
+    /// As [`Item::meaning`], with problems that say which part they are about.
+    pub(crate) fn compiled(&self) -> Result<Meaning, Vec<Problem>> {
+        compile::meaning(self)
+    }
+
+    /// Whether a pipeline has placeholders to replace here.
+    pub fn has_placeholders(&self) -> bool {
+        self.modifiers.contains(&Modifier::Expand)
+    }
+
+    /// Replaces the placeholders that `lookup` knows; several values mean all combinations. When none
+    /// is left, the item no longer carries `expand`.
+    ///
+    /// # Errors
+    /// When the values would become more than [`text::COMBINATIONS_MAX`].
+    pub fn replace_placeholders(
+        &mut self,
+        lookup: &mut dyn FnMut(&str) -> Option<Vec<String>>,
+    ) -> Result<(), Diagnostic> {
+        if !self.has_placeholders() {
+            return Ok(());
+        }
+        let expansions: Vec<_> = self
+            .values
+            .iter()
+            .map(|value| match value {
+                RawValue::Text(raw) => Some(text::expand(raw, lookup)),
+                _ => None,
+            })
+            .collect();
+        let open = expansions
+            .iter()
+            .any(|e| matches!(e, Some(Expansion::Open(_))));
+        let mut values = Vec::with_capacity(self.values.len());
+        for (value, expansion) in self.values.iter().zip(expansions) {
+            match expansion {
+                None => values.push(value.clone()),
+                Some(Expansion::Done(texts)) if open => {
+                    values.extend(texts.iter().map(|t| RawValue::Text(t.replace('%', "\\%"))));
+                }
+                Some(Expansion::Done(texts) | Expansion::Open(texts)) => {
+                    values.extend(texts.into_iter().map(RawValue::Text));
+                }
+                Some(Expansion::TooMany) => return Err(self.too_many_values()),
+            }
+            if values.len() > text::COMBINATIONS_MAX {
+                return Err(self.too_many_values());
+            }
+        }
+        self.values = values;
+        if !open {
+            self.modifiers.retain(|m| *m != Modifier::Expand);
+        }
+        Ok(())
+    }
+
+    /// Placeholders that stand for more than the limit.
+    fn too_many_values(&self) -> Diagnostic {
+        let limit = text::COMBINATIONS_MAX;
+        let message = format!("placeholders expand to more than the limit of {limit} values");
+        Diagnostic::error(code::TOO_MANY_VALUES, &self.place, message)
     }
 }
+
+impl Number {
+    /// The text form: integral numbers without fraction.
+    pub fn text(self) -> String {
+        match self {
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => {
+                let text = format!("{value:?}");
+                text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

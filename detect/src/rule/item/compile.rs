@@ -1,0 +1,382 @@
+//! From modifiers and values as written to patterns.
+
+use regex::RegexBuilder;
+
+use super::super::modifier::{Chain, Kind, RegexFlag};
+use super::super::text::{self, Segment, SigmaText};
+use super::{
+    Case, Item, Link, Meaning, Number, Pattern, Problem, REGEX_BYTES_MAX, REGEX_COMPILED_BYTES_MAX,
+    RawValue, Subject, Target, WINDASH_MAX, encode,
+};
+use crate::diagnostic::code;
+
+/// The dashes that `windash` takes for each other.
+const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+
+/// What the item means, or everything that is wrong with it.
+pub(super) fn meaning(item: &Item) -> Result<Meaning, Vec<Problem>> {
+    let chain = Chain::of(&item.modifiers).map_err(|misfit| {
+        let subject = Subject::Modifier(misfit.at);
+        vec![Problem::new(
+            code::MODIFIER_COMBINATION,
+            subject,
+            misfit.message,
+        )]
+    })?;
+    fits_target(item, &chain)?;
+    let mut problems = Vec::new();
+    let mut patterns = Vec::with_capacity(item.values.len());
+    for (at, value) in item.values.iter().enumerate() {
+        let compiler = Compiler {
+            chain: &chain,
+            keyword: item.target == Target::Keywords,
+            at,
+        };
+        match compiler.patterns(value) {
+            Ok(mut alternatives) if chain.link == Link::All && alternatives.len() > 1 => {
+                patterns.push(Pattern::AnyOf(std::mem::take(&mut alternatives)));
+            }
+            Ok(alternatives) => patterns.extend(alternatives),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(Meaning {
+            link: chain.link,
+            negated: chain.negated,
+            patterns,
+        })
+    } else {
+        Err(problems)
+    }
+}
+
+/// Checks what concerns the entry as a whole: its target and the number of values.
+fn fits_target(item: &Item, chain: &Chain) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut report = |code, message: String| {
+        problems.push(Problem::new(code, Subject::Entry, message));
+    };
+    if item.values.is_empty() {
+        report(code::EMPTY_SEARCH, "list of values is empty".to_owned());
+    }
+    let needs_field = match chain.kind {
+        Kind::Text | Kind::Regex | Kind::Cidr => None,
+        Kind::FieldRef => Some("fieldref"),
+        Kind::Exists => Some("exists"),
+        Kind::Compare(_) => Some("a numeric comparison"),
+        Kind::Time(_) => Some("a part of a date"),
+    };
+    if let Some(what) = needs_field
+        && item.target == Target::Keywords
+    {
+        report(
+            code::MODIFIER_COMBINATION,
+            format!("{what} needs a field name"),
+        );
+    }
+    if chain.kind == Kind::Exists && item.values.len() > 1 {
+        report(
+            code::MODIFIER_COMBINATION,
+            "`exists` takes a single value".to_owned(),
+        );
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// Compiles the values of one item.
+struct Compiler<'a> {
+    chain: &'a Chain,
+    keyword: bool,
+    /// Place of the value in the item's list.
+    at: usize,
+}
+
+impl Compiler<'_> {
+    /// The patterns of one value, of which one suffices.
+    fn patterns(&self, value: &RawValue) -> Result<Vec<Pattern>, Problem> {
+        match self.chain.kind {
+            Kind::Text => self.text(value),
+            Kind::Regex => self
+                .texts(self.need_text(value, "`re` needs text")?)?
+                .iter()
+                .map(|pattern| self.regex(pattern))
+                .collect(),
+            Kind::Cidr => match value {
+                RawValue::Text(raw) => self.texts(raw)?.iter().map(|r| self.cidr(r)).collect(),
+                _ => Err(self.problem_cidr("address range must be text")),
+            },
+            Kind::FieldRef => self.field_ref(value).map(|pattern| vec![pattern]),
+            Kind::Exists => match value {
+                RawValue::Bool(present) => Ok(vec![Pattern::Exists(*present)]),
+                _ => Err(self.bad_value("`exists` needs `true` or `false`")),
+            },
+            Kind::Compare(comparison) => match value {
+                RawValue::Number(number) if !is_nan(*number) => {
+                    Ok(vec![Pattern::Compare(comparison, *number)])
+                }
+                _ => Err(self.bad_value("a numeric comparison needs a number")),
+            },
+            Kind::Time(part) => match value {
+                RawValue::Number(number) => integral(*number)
+                    .map(|number| vec![Pattern::TimePart(part, number)])
+                    .ok_or_else(|| self.bad_value("a part of a date needs a whole number")),
+                _ => Err(self.bad_value("a part of a date needs a number")),
+            },
+        }
+    }
+
+    /// A problem of this value.
+    fn problem(&self, code: crate::diagnostic::Code, message: impl Into<String>) -> Problem {
+        Problem::new(code, Subject::Value(self.at), message)
+    }
+
+    /// A value that the modifier cannot take.
+    fn bad_value(&self, message: &str) -> Problem {
+        self.problem(code::MODIFIER_VALUE, message)
+    }
+
+    /// An address range that is none.
+    fn problem_cidr(&self, message: impl Into<String>) -> Problem {
+        self.problem(code::INVALID_CIDR, message)
+            .with_help("write an address or a range such as `10.0.0.0/8` or `2001:db8::/32`")
+    }
+
+    /// The text of a value that must be text.
+    fn need_text<'v>(&self, value: &'v RawValue, message: &str) -> Result<&'v str, Problem> {
+        match value {
+            RawValue::Text(text) => Ok(text),
+            _ => Err(self.bad_value(message)),
+        }
+    }
+
+    /// The value with `\%` resolved under `expand`; a placeholder that is still there is a problem.
+    fn texts(&self, raw: &str) -> Result<Vec<String>, Problem> {
+        if !self.chain.expand {
+            return Ok(vec![raw.to_owned()]);
+        }
+        let mut text = String::with_capacity(raw.len());
+        for segment in text::segments(raw) {
+            match segment {
+                Segment::Raw(part) => text.push_str(&part),
+                Segment::Placeholder(name) => {
+                    let message = format!("no pipeline gives the placeholder `%{name}%` a value");
+                    return Err(self
+                        .problem(code::UNRESOLVED_PLACEHOLDER, message)
+                        .with_help(
+                            "add a pipeline with `value_placeholders` and the name under `vars`",
+                        ));
+                }
+            }
+        }
+        Ok(vec![text])
+    }
+
+    /// A plain value: text with wildcards, a number, a boolean or null.
+    fn text(&self, value: &RawValue) -> Result<Vec<Pattern>, Problem> {
+        let chain = self.chain;
+        let plain = chain.anchor == super::Anchor::Whole
+            && !(chain.case == Case::Exact || chain.windash || chain.expand)
+            && chain.encodings.is_empty();
+        let raw = match value {
+            RawValue::Null if self.keyword => {
+                return Err(self.problem(code::NULL_KEYWORD, "null cannot be a keyword"));
+            }
+            RawValue::Null if plain => return Ok(vec![Pattern::Null]),
+            RawValue::Null => return Err(self.bad_value("null does not go with this modifier")),
+            RawValue::Number(number) if plain && !self.keyword => {
+                return Ok(vec![Pattern::Equal(*number)]);
+            }
+            RawValue::Text(text) => text.clone(),
+            _ if !chain.encodings.is_empty() => {
+                return Err(self.bad_value("only text can be encoded"));
+            }
+            _ if chain.windash => return Err(self.bad_value("`windash` needs text")),
+            RawValue::Number(number) => number.text(),
+            RawValue::Bool(value) => value.to_string(),
+        };
+        let mut patterns = Vec::new();
+        for expanded in self.texts(&raw)? {
+            for text in self.dashes(expanded)? {
+                for text in self.encoded(SigmaText::parse(&text))? {
+                    patterns.push(self.pattern(text));
+                }
+            }
+        }
+        Ok(patterns)
+    }
+
+    /// The pattern of a finished text.
+    fn pattern(&self, text: SigmaText) -> Pattern {
+        let anchor = match self.chain.anchor {
+            super::Anchor::Whole if self.keyword => super::Anchor::Anywhere,
+            anchor => anchor,
+        };
+        Pattern::Text {
+            text,
+            anchor,
+            case: self.chain.case,
+        }
+    }
+
+    /// All spellings of the flags in a value under `windash`.
+    fn dashes(&self, text: String) -> Result<Vec<String>, Problem> {
+        if !self.chain.windash {
+            return Ok(vec![text]);
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let chars: Vec<char> = text.chars().collect();
+        let begins_flag = |at: usize| {
+            chars.get(at).is_some_and(|c| DASHES.contains(c))
+                && chars.get(at + 1).is_some_and(|next| word(*next))
+                && !at.checked_sub(1).is_some_and(|before| word(chars[before]))
+        };
+        if (0..chars.len()).filter(|at| begins_flag(*at)).count() > WINDASH_MAX {
+            let message =
+                format!("value has more flags than the limit of {WINDASH_MAX} for `windash`");
+            return Err(self.problem(code::TOO_MANY_VALUES, message));
+        }
+        let mut texts = vec![String::with_capacity(text.len())];
+        for (at, c) in chars.iter().enumerate() {
+            if begins_flag(at) {
+                texts = texts
+                    .iter()
+                    .flat_map(|text| DASHES.iter().map(move |dash| format!("{text}{dash}")))
+                    .collect();
+            } else {
+                for text in &mut texts {
+                    text.push(*c);
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The value after the encodings of the chain.
+    fn encoded(&self, text: SigmaText) -> Result<Vec<SigmaText>, Problem> {
+        let encodings = &self.chain.encodings;
+        if encodings.is_empty() {
+            return Ok(vec![text]);
+        }
+        let literal = text.as_literal().ok_or_else(|| {
+            self.bad_value("a value with wildcards cannot be encoded")
+                .with_help("escape a literal `*` or `?` with a backslash")
+        })?;
+        encode::encode(literal, encodings)
+            .map(|texts| texts.into_iter().map(SigmaText::literal).collect())
+            .ok_or_else(|| {
+                let least = encode::OFFSET_BYTES_MIN;
+                self.bad_value(&format!("`base64offset` needs at least {least} bytes"))
+            })
+    }
+
+    /// A regular expression, checked and compiled.
+    fn regex(&self, pattern: &str) -> Result<Pattern, Problem> {
+        if pattern.len() > REGEX_BYTES_MAX {
+            let message = format!(
+                "regular expression of {} bytes is longer than the limit of {REGEX_BYTES_MAX}",
+                pattern.len()
+            );
+            return Err(self.problem(code::REGEX_TOO_COMPLEX, message));
+        }
+        let flag = |flag| self.chain.flags.contains(&flag);
+        RegexBuilder::new(pattern)
+            .case_insensitive(flag(RegexFlag::IgnoreCase))
+            .multi_line(flag(RegexFlag::MultiLine))
+            .dot_matches_new_line(flag(RegexFlag::DotAll))
+            .size_limit(REGEX_COMPILED_BYTES_MAX)
+            .build()
+            .map(Pattern::Regex)
+            .map_err(|error| self.regex_problem(&error))
+    }
+
+    /// Why an expression does not compile.
+    fn regex_problem(&self, error: &regex::Error) -> Problem {
+        match error {
+            regex::Error::CompiledTooBig(limit) => {
+                let message =
+                    format!("regular expression compiles to more than the limit of {limit} bytes");
+                self.problem(code::REGEX_TOO_COMPLEX, message)
+                    .with_help("make counted repetitions smaller")
+            }
+            regex::Error::Syntax(text) if text.contains("nest") && text.contains("exceed") => self
+                .problem(
+                    code::REGEX_TOO_COMPLEX,
+                    "regular expression is nested too deeply",
+                ),
+            other => {
+                // The last line of the library's text says what is wrong; the others quote.
+                let text = other.to_string();
+                let reason = text.lines().last().unwrap_or_default();
+                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+                let problem = self.problem(
+                    code::INVALID_REGEX,
+                    format!("regular expression is invalid: {reason}"),
+                );
+                if reason.contains("look-around") || reason.contains("backreference") {
+                    problem.with_help(
+                        "matching must be linear in the input: split it into several searches \
+                         joined by the condition",
+                    )
+                } else {
+                    problem
+                }
+            }
+        }
+    }
+
+    /// An address range without host bits.
+    fn cidr(&self, raw: &str) -> Result<Pattern, Problem> {
+        let net = match raw.parse::<std::net::IpAddr>() {
+            Ok(address) => ipnet::IpNet::from(address),
+            Err(_) => raw
+                .parse::<ipnet::IpNet>()
+                .map_err(|_| self.problem_cidr("value is no address range"))?,
+        };
+        if net.addr() != net.network() {
+            let message = "address has bits set outside the prefix";
+            return Err(self
+                .problem(code::INVALID_CIDR, message)
+                .with_help(format!("did you mean `{}`?", net.trunc())));
+        }
+        Ok(Pattern::Cidr(net))
+    }
+
+    /// The other field of a `fieldref`.
+    fn field_ref(&self, value: &RawValue) -> Result<Pattern, Problem> {
+        let raw = self.need_text(value, "`fieldref` needs a field name")?;
+        let text = SigmaText::parse(raw);
+        let name = text
+            .as_literal()
+            .ok_or_else(|| self.bad_value("a field name cannot contain wildcards"))?;
+        if name.is_empty() {
+            return Err(self.bad_value("`fieldref` needs a field name"));
+        }
+        Ok(Pattern::FieldRef {
+            fields: vec![name.to_owned()],
+            anchor: self.chain.anchor,
+            case: self.chain.case,
+        })
+    }
+}
+
+/// Whether the number compares with nothing.
+fn is_nan(number: Number) -> bool {
+    matches!(number, Number::Float(value) if value.is_nan())
+}
+
+/// The number, if it is a whole one.
+fn integral(number: Number) -> Option<i64> {
+    match number {
+        Number::Int(value) => i64::try_from(value).ok(),
+        // Parts of dates are small; text is the exact way from a float to an integer.
+        Number::Float(value) if value.fract() == 0.0 && value.abs() < 1e9 => {
+            format!("{value:.0}").parse().ok()
+        }
+        Number::Float(_) => None,
+    }
+}
