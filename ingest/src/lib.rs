@@ -4,6 +4,7 @@
 //! finished. [`decode`] splits a record into events, names each one's log type and log source, and
 //! rejects what cannot become an event, with its place and reason.
 
+pub mod secret;
 pub mod offset;
 pub mod source;
 pub mod reject;
