@@ -1,6 +1,8 @@
 //! The one primitive: an append-only log, used for matches, alerts and dead letters.
 //!
-//! Two implementations are planned behind this trait: SQLite (here) and Kafka topics.
+//! One implementation stands behind the trait, SQLite in one file; Kafka topics can be another.
+
+pub mod sqlite;
 
 use std::ops::Range;
 
@@ -48,6 +50,28 @@ pub struct Append {
     pub emitted: Vec<(u32, Pos)>,
 }
 
+impl Append {
+    /// Adds another step behind this one; both are then durable together.
+    ///
+    /// `finished` and `emitted` are joined as they are: the log takes the last entry of a partition.
+    pub fn join(&mut self, mut other: Self) {
+        self.matches.append(&mut other.matches);
+        self.alerts.append(&mut other.alerts);
+        self.dead.append(&mut other.dead);
+        self.finished.append(&mut other.finished);
+        self.emitted.append(&mut other.emitted);
+    }
+
+    /// Whether the step would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.matches.is_empty()
+            && self.alerts.is_empty()
+            && self.dead.is_empty()
+            && self.finished.is_empty()
+            && self.emitted.is_empty()
+    }
+}
+
 /// Key partition of a record that every fold reads.
 pub const BROADCAST: u32 = u32::MAX;
 
@@ -89,6 +113,12 @@ pub enum AppendError {
     /// Another process has taken over the log; stop.
     #[error("another process has taken over the state directory")]
     Fenced,
+    /// Other bytes stand under the key of a fact already; nothing was changed.
+    #[error("the fact `{key}` stands in the log with other content")]
+    Conflict {
+        /// The fact's key.
+        key: String,
+    },
     /// The log is damaged or gone; stop.
     #[error("the log cannot be written")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -122,7 +152,8 @@ pub trait Log: Send + Sync {
     /// When the log is lost to this process; nothing may then be assumed about the step.
     async fn append(&self, step: Append) -> Result<Appended, AppendError>;
 
-    /// Up to `limit` records of a stream from `from` on, in order, without holes.
+    /// Up to `limit` records of a stream from `from` on, in order, without holes; fewer where they
+    /// are large. None means that `from` is the end.
     ///
     /// # Errors
     /// When a record is missing or damaged.
