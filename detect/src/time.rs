@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+mod forms;
+
 /// Ticks in one second.
 pub const TICKS_PER_SECOND: i64 = 10_000_000;
 /// Ticks in one millisecond.
@@ -97,6 +99,13 @@ impl Timestamp {
         i64::try_from(parsed.as_nanosecond().div_euclid(100))
             .ok()
             .map(Self)
+    }
+
+    /// Reads a time in any form that Azure services write, RFC 3339 among them: one-digit hours,
+    /// blanks around, American dates with AM and PM, slashes, RFC 1123, Unix seconds and
+    /// milliseconds and .NET ticks as digits. A form without a zone is UTC.
+    pub fn parse_any(text: &str) -> Option<Self> {
+        forms::parse(text)
     }
 }
 

@@ -1,1 +1,274 @@
 //! An event as a tree of values, for the naive evaluator and for evidence.
+//!
+//! The tree borrows from the event's bytes. Numbers keep their text, so that no digit is lost;
+//! members keep their order, and of a key given twice the last value counts.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+pub mod decimal;
+pub mod text;
+mod parse;
+mod flow;
+pub mod path;
+
+pub use decimal::Decimal;
+pub use flow::flow_tree;
+pub use parse::{ParseError, Parsed, parse};
+pub use path::{Event, Seen};
+
+/// Members from which an object keeps an index besides their list.
+const INDEXED_FROM: usize = 16;
+
+/// A JSON value.
+#[derive(Debug, Clone)]
+pub enum Value<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as written.
+    Number(Cow<'a, str>),
+    /// Text, its escapes resolved.
+    Text(Text<'a>),
+    /// An array.
+    Array(Vec<Value<'a>>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// Text with its case-folded form, which is made when it is first asked for.
+#[derive(Debug, Clone)]
+pub struct Text<'a> {
+    raw: Cow<'a, str>,
+    /// `None` inside: folding changes nothing.
+    folded: OnceCell<Option<Box<str>>>,
+}
+
+/// Members in the order of their first appearance, without repeats.
+#[derive(Debug, Clone, Default)]
+pub struct Object<'a> {
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    /// Places by key, for objects of [`INDEXED_FROM`] members and more. Never iterated.
+    index: HashMap<Cow<'a, str>, usize>,
+}
+
+impl<'a> Text<'a> {
+    /// This text.
+    pub fn new(raw: Cow<'a, str>) -> Self {
+        Self {
+            raw,
+            folded: OnceCell::new(),
+        }
+    }
+
+    /// The text as it stands.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// The text under Unicode simple case folding.
+    pub fn folded(&self) -> &str {
+        self.folded
+            .get_or_init(|| match text::fold(&self.raw) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(folded) => Some(folded.into_boxed_str()),
+            })
+            .as_deref()
+            .unwrap_or(&self.raw)
+    }
+
+    fn into_owned(self) -> Text<'static> {
+        Text::new(Cow::Owned(self.raw.into_owned()))
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The value under a key.
+    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
+        self.place(key).map(|place| &self.members[place].1)
+    }
+
+    /// The value under a key; without an exact one, the first that differs in ASCII case only.
+    pub fn get_fold(&self, key: &str) -> Option<&Value<'a>> {
+        self.get(key).or_else(|| {
+            self.members
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                .map(|(_, value)| value)
+        })
+    }
+
+    /// Adds a member, or replaces the value of one; says whether the key was there.
+    pub fn insert(&mut self, key: Cow<'a, str>, value: Value<'a>) -> bool {
+        if let Some(place) = self.place(&key) {
+            self.members[place].1 = value;
+            return true;
+        }
+        let place = self.members.len();
+        if place >= INDEXED_FROM {
+            if self.index.is_empty() {
+                let named = self.members.iter().enumerate();
+                self.index = named
+                    .map(|(place, (key, _))| (key.clone(), place))
+                    .collect();
+            }
+            self.index.insert(key.clone(), place);
+        }
+        self.members.push((key, value));
+        false
+    }
+
+    /// Leaves a member out.
+    pub fn remove(&mut self, key: &str) {
+        if let Some(place) = self.place(key) {
+            self.members.remove(place);
+            let rest: Vec<_> = std::mem::take(&mut self.members);
+            self.index.clear();
+            for (key, value) in rest {
+                self.insert(key, value);
+            }
+        }
+    }
+
+    /// The members in order.
+    pub fn members(&self) -> &[(Cow<'a, str>, Value<'a>)] {
+        &self.members
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        if self.index.is_empty() {
+            self.members.iter().position(|(name, _)| name == key)
+        } else {
+            self.index.get(key).copied()
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Text as a value.
+    pub fn text(raw: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(Text::new(raw.into()))
+    }
+
+    /// The text form of a scalar by which values are compared: integral numbers without fraction,
+    /// `true` and `false`. `None` for `null`, arrays and objects.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text.raw())),
+            Self::Number(written) => Some(decimal::text_of(written)),
+            Self::Bool(true) => Some(Cow::Borrowed("true")),
+            Self::Bool(false) => Some(Cow::Borrowed("false")),
+            Self::Null | Self::Array(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// The number that a JSON number or a decimal text stands for.
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        match self {
+            Self::Number(written) => Decimal::parse(written),
+            Self::Text(text) => Decimal::parse(text.raw()),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    pub fn as_object(&self) -> Option<&Object<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds no other values.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Array(_) | Self::Object(_))
+    }
+
+    /// Calls `visit` for this value if it is a scalar, or for the scalars of an array at any depth
+    /// of arrays, until it says `true`; says whether it did. Members of objects are left out.
+    pub fn any_scalar(&self, visit: &mut dyn FnMut(&Value<'a>) -> bool) -> bool {
+        match self {
+            Self::Array(items) => items.iter().any(|item| item.any_scalar(visit)),
+            Self::Object(_) => false,
+            scalar => visit(scalar),
+        }
+    }
+
+    /// A copy that borrows nothing.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(written) => Value::Number(Cow::Owned(written.into_owned())),
+            Self::Text(text) => Value::Text(text.into_owned()),
+            Self::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
+            Self::Object(object) => {
+                let mut copy = Object::default();
+                for (key, value) in object.members {
+                    copy.insert(Cow::Owned(key.into_owned()), value.into_owned());
+                }
+                Value::Object(copy)
+            }
+        }
+    }
+
+    /// Compact JSON text, members in order.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        self.write_json(&mut out);
+        out
+    }
+
+    fn write_json(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(written) => out.push_str(written),
+            Self::Text(text) => text::write_json_string(text.raw(), out),
+            Self::Array(items) => {
+                out.push('[');
+                for (place, item) in items.iter().enumerate() {
+                    if place > 0 {
+                        out.push(',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
+            Self::Object(object) => {
+                out.push('{');
+                for (place, (key, value)) in object.members.iter().enumerate() {
+                    if place > 0 {
+                        out.push(',');
+                    }
+                    text::write_json_string(key, out);
+                    out.push(':');
+                    value.write_json(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    /// This value for an alert. A number that `serde_json` cannot hold exactly becomes its text.
+    pub fn to_serde(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => serde_json::Value::Bool(*value),
+            Self::Number(written) => decimal::to_serde(written),
+            Self::Text(text) => serde_json::Value::String(text.raw().to_owned()),
+            Self::Array(items) => items.iter().map(Self::to_serde).collect(),
+            Self::Object(object) => object
+                .members
+                .iter()
+                .map(|(key, value)| (key.clone().into_owned(), value.to_serde()))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,8 @@ pub enum RawValue {
     Bool(bool),
     /// `null`, `~` or no value.
     Null,
+    /// Under `fieldref`: the paths that a pipeline made of the field name, first present first.
+    Paths(Vec<String>),
 }
 
 /// A number, exact if integral.
@@ -104,7 +106,7 @@ pub enum Pattern {
     Compare(super::Comparison, Number),
     /// A part of a date value, as written in it, against a number.
     TimePart(TimePart, i64),
-    /// The values of another field. Several paths mean OR.
+    /// The values of another field: the first of several paths that is present counts.
     FieldRef {
         /// Candidate paths of the other field.
         fields: Vec<String>,

@@ -198,6 +198,7 @@ impl Compiler<'_> {
             _ if chain.windash => return Err(self.bad_value("`windash` needs text")),
             RawValue::Number(number) => number.text(),
             RawValue::Bool(value) => value.to_string(),
+            RawValue::Paths(_) => return Err(self.bad_value("field names need `fieldref`")),
         };
         let mut patterns = Vec::new();
         for expanded in self.texts(&raw)? {
@@ -348,6 +349,9 @@ impl Compiler<'_> {
 
     /// The other field of a `fieldref`.
     fn field_ref(&self, value: &RawValue) -> Result<Pattern, Problem> {
+        if let RawValue::Paths(fields) = value {
+            return Ok(self.reference(fields.clone()));
+        }
         let raw = self.need_text(value, "`fieldref` needs a field name")?;
         let text = SigmaText::parse(raw);
         let name = text
@@ -356,11 +360,15 @@ impl Compiler<'_> {
         if name.is_empty() {
             return Err(self.bad_value("`fieldref` needs a field name"));
         }
-        Ok(Pattern::FieldRef {
-            fields: vec![name.to_owned()],
+        Ok(self.reference(vec![name.to_owned()]))
+    }
+
+    fn reference(&self, fields: Vec<String>) -> Pattern {
+        Pattern::FieldRef {
+            fields,
             anchor: self.chain.anchor,
             case: self.chain.case,
-        })
+        }
     }
 }
 
