@@ -4,6 +4,7 @@
 //! forms: the YAML document, this model (which processing pipelines rewrite, see
 //! [`crate::pipeline`]), and what the [`crate::engine`] compiles from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -115,6 +116,9 @@ pub struct Detection {
     pub condition: Expr,
     /// Keys under `palisade:`, checked.
     pub palisade: PalisadeKeys,
+    /// What pipelines made of the names that correlations use: paths, the first present counts. A
+    /// name that is not here is a path as written.
+    pub names: BTreeMap<String, Vec<String>>,
 }
 
 /// A named search, or part of one.
