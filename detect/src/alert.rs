@@ -258,3 +258,138 @@ pub struct Product {
     /// Version of the program.
     pub version: String,
 }
+
+impl Product {
+    /// This program.
+    pub fn palisade() -> Self {
+        Self {
+            vendor: "Palisade".to_owned(),
+            name: "palisade".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// The ATT&CK references among a rule's tags, in their order: `attack.t1078.004` is a technique,
+/// `attack.credential-access` a tactic; groups (`attack.g0016`) and software are neither.
+pub fn attack_of(tags: &[String]) -> Vec<Attack> {
+    let mut found: Vec<Attack> = Vec::new();
+    for tag in tags {
+        let lower = tag.to_ascii_lowercase();
+        let Some(name) = lower.strip_prefix("attack.") else {
+            continue;
+        };
+        let Some(attack) = attack_named(name) else {
+            continue;
+        };
+        if !found.contains(&attack) {
+            found.push(attack);
+        }
+    }
+    found
+}
+
+fn attack_named(name: &str) -> Option<Attack> {
+    let mut chars = name.chars();
+    let first = chars.next()?;
+    if !chars.next()?.is_ascii_digit() {
+        let tactic = name.replace(['_', ' '], "-");
+        return Some(Attack {
+            tactic: Some(tactic),
+            technique: None,
+            sub_technique: None,
+        });
+    }
+    let number = name
+        .strip_prefix('t')
+        .filter(|_| first == 't')?
+        .to_ascii_uppercase();
+    let technique = number.split('.').next()?;
+    let sub_technique = number.contains('.').then(|| format!("T{number}"));
+    Some(Attack {
+        tactic: None,
+        technique: Some(format!("T{technique}")),
+        sub_technique,
+    })
+}
+
+/// The entities with their numbers from 1, at most `limit` of them.
+pub fn numbered(mut entities: Vec<Entity>, limit: usize) -> Vec<Entity> {
+    entities.truncate(limit);
+    for (entity, id) in entities.iter_mut().zip(1..) {
+        entity.id = id;
+    }
+    entities
+}
+
+/// The identifiers of the entities as flat values, each once, with the parts they play.
+pub fn observables_of(entities: &[Entity]) -> Vec<Observable> {
+    let mut found: Vec<Observable> = Vec::new();
+    for entity in entities {
+        for (id, value) in &entity.ids {
+            let kind = match (entity.kind, id.as_str()) {
+                (EntityKind::Ip, "address") => "ip",
+                (_, id) => id,
+            };
+            let same = |other: &&mut Observable| other.kind == kind && other.value == *value;
+            match found.iter_mut().find(same) {
+                Some(known) if known.roles.contains(&entity.role) => {}
+                Some(known) => known.roles.push(entity.role.clone()),
+                None => found.push(Observable {
+                    kind: kind.to_owned(),
+                    value: value.clone(),
+                    roles: vec![entity.role.clone()],
+                }),
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_become_tactics_techniques_and_sub_techniques() {
+        let tags = [
+            "attack.credential_access",
+            "attack.T1110.003",
+            "attack.t1078",
+            "attack.g0016",
+            "cve.2021-1",
+        ];
+        let found = attack_of(&tags.map(str::to_owned));
+        let texts: Vec<_> = found
+            .iter()
+            .map(|a| {
+                (
+                    a.tactic.as_deref(),
+                    a.technique.as_deref(),
+                    a.sub_technique.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                (Some("credential-access"), None, None),
+                (None, Some("T1110"), Some("T1110.003")),
+                (None, Some("T1078"), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_address_in_two_parts_is_one_observable() {
+        let entity = |role: &str| Entity {
+            id: 0,
+            kind: EntityKind::Ip,
+            role: role.to_owned(),
+            ids: BTreeMap::from([("address".to_owned(), "203.0.113.5".to_owned())]),
+        };
+        let found = observables_of(&[entity("source"), entity("target"), entity("source")]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].kind.as_str(), found[0].roles.len()), ("ip", 2));
+    }
+}

@@ -1,18 +1,33 @@
 //! The correlation fold: a pure function of one key partition of the matches log.
 
+mod apply;
+mod evidence;
+mod group;
 mod key;
+mod lane;
+mod limits;
+mod report;
+mod tally;
+mod watermark;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::id::Id;
-use crate::matches::{Match, Record, Source};
+use crate::matches::{Body, Match, Record, Source};
 use crate::rule::{Bounds, Level, TemporalCondition};
 use crate::time::{Span, Timestamp};
 
 pub use crate::matches::KEY_PARTITIONS;
 pub use key::GroupKey;
+pub use report::{ENTITIES_MAX, EVIDENCE_EVENTS_MAX};
+
+use apply::Mark;
+use lane::Lane;
+use limits::Limits;
+use watermark::{CHAIN_SOURCE, Clocks};
 
 /// A position in the matches log.
 pub type Pos = u64;
@@ -76,8 +91,25 @@ pub enum DefKind {
 pub type Definitions = BTreeMap<Id, Arc<CorrelationDef>>;
 
 /// The state machine of one key partition.
+///
+/// Its state is a function of the records it was given and nothing else, and it is bounded by
+/// [`Settings`](crate::matches::Settings) and the limits of this module. A match at or below the
+/// mark of its source partition is a repeat and changes nothing. Matches that repeat an event by
+/// content under a new offset are not told apart: they count as events of their own.
 pub struct Fold {
-    // Marks, watermarks, groups; see the helper's design.
+    partition: u32,
+    limits: Limits,
+    /// Last match applied, by source partition.
+    marks: BTreeMap<Source, Mark>,
+    clocks: Clocks,
+    /// State by correlation version and tenant.
+    lanes: BTreeMap<(Id, Arc<str>), Lane>,
+    slots: u64,
+    bytes: usize,
+    /// Matches applied; numbers groups by arrival.
+    applied: u64,
+    evicted: u64,
+    late: u64,
 }
 
 /// What a step says to the outside.
@@ -113,10 +145,20 @@ pub enum StepError {
 }
 
 impl Fold {
-    /// An empty fold of the key partition `partition`.
+    /// An empty fold of the key partition `partition`, with the default limits.
     pub fn new(partition: u32) -> Self {
-        let _ = partition;
-        unimplemented!("helper C")
+        Self {
+            partition,
+            limits: Limits::default(),
+            marks: BTreeMap::new(),
+            clocks: Clocks::default(),
+            lanes: BTreeMap::new(),
+            slots: 0,
+            bytes: 0,
+            applied: 0,
+            evicted: 0,
+            late: 0,
+        }
     }
 
     /// Applies the record at `pos`. What was applied before changes nothing.
@@ -130,22 +172,69 @@ impl Fold {
         definitions: &Definitions,
         out: &mut Vec<Output>,
     ) -> Result<(), StepError> {
-        let _ = (pos, record, definitions, out);
-        unimplemented!("helper C")
+        match &record.body {
+            Some(Body::Batch(batch)) => self.batch(pos, batch, definitions, out)?,
+            Some(Body::Tick(tick)) => {
+                self.clocks.tick(tick);
+                self.expire();
+            }
+            Some(Body::SourceGone(source)) => {
+                self.clocks.gone(source);
+                self.expire();
+            }
+            Some(Body::Settings(settings)) => self.settings(pos, settings)?,
+            None => return Err(unreadable(pos, "it has no body that this program knows")),
+        }
+        Ok(())
     }
 
-    /// Event time below which nothing more is expected; `None` before the first tick.
+    /// Append time that all sources have passed, lateness not subtracted; `None` before every
+    /// registered partition has ticked.
     pub fn watermark(&self) -> Option<Timestamp> {
-        unimplemented!("helper C")
+        self.clocks.low()
     }
 
-    /// Elements held.
+    /// Slots in use: elements held, and one for each group that only remembers an alert.
     pub fn slots(&self) -> u64 {
-        unimplemented!("helper C")
+        self.slots
+    }
+
+    /// Groups that were forgotten, and elements merged or dropped, because a limit was reached.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Matches that arrived below their correlation's watermark.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// The source of chained matches of this key partition.
     pub fn chain_source(&self) -> Source {
-        unimplemented!("helper C")
+        Source {
+            name: CHAIN_SOURCE.to_owned(),
+            incarnation: 1,
+            partition: self.partition,
+        }
+    }
+
+    fn expire(&mut self) {
+        let Some(low) = self.clocks.low() else { return };
+        for lane in self.lanes.values_mut() {
+            let freed = lane.expire(low.minus(lane.lateness));
+            self.slots -= freed.slots;
+            self.bytes -= freed.bytes;
+        }
+        self.lanes.retain(|_, lane| lane.slots() > 0);
     }
 }
+
+fn unreadable(pos: Pos, message: &str) -> StepError {
+    StepError::Unreadable {
+        pos,
+        message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! What the fold says to the outside: alerts, and matches for outer correlations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::{Detail, Witness};
+use super::group::{Element, Group};
+use super::window::Window;
+use super::{CorrelationDef, DefKind, Definitions, GroupKey, Pos};
+use crate::alert::{
+    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Group as AlertGroup, Product,
+    SCHEMA, Tenant, attack_of, numbered, observables_of,
+};
+use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key};
+use crate::matches::{Match, key_partition};
+use crate::time::Timestamp;
+
+/// Most events that an alert of a correlation shows; its `count` says how many contributed.
+pub const EVIDENCE_EVENTS_MAX: usize = 100;
+
+/// Most entities that an alert of a correlation names; beyond it the alert says `truncated`.
+pub const ENTITIES_MAX: usize = 100;
+
+/// A satisfied evaluation.
+pub(super) struct Firing<'a> {
+    /// The correlation.
+    pub(super) def: &'a CorrelationDef,
+    /// The match whose arrival made the condition true.
+    pub(super) trigger: &'a Match,
+    /// Id of its event.
+    pub(super) event_id: Id,
+    /// The group, the trigger included.
+    pub(super) group: &'a Group,
+    /// Place of the trigger's element.
+    pub(super) at: usize,
+    /// The window.
+    pub(super) window: Window,
+}
+
+impl Firing<'_> {
+    /// The alert; `emitted_at` is left to who sends it.
+    pub(super) fn alert(&self) -> Alert {
+        let def = self.def;
+        let trigger = self.trigger;
+        let shown = self.shown();
+        let (first, last) =
+            shown
+                .iter()
+                .fold((None::<Timestamp>, None), |(first, last), element| {
+                    let time = element.time;
+                    (
+                        Some(first.map_or(time, |first| first.min(time))),
+                        last.max(Some(time)),
+                    )
+                });
+        let evidence = self.evidence(&shown);
+        let entities = self.entities(&shown);
+        let mut truncated = Vec::new();
+        if entities.len() > ENTITIES_MAX {
+            truncated.push("entities".to_owned());
+        }
+        if evidence.count > evidence.events.len() as u64 {
+            truncated.push("evidence.events".to_owned());
+        }
+        let entities = numbered(entities, ENTITIES_MAX);
+        let tenant = trigger.tenant.as_str();
+        let key = &trigger.group_key;
+        let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Alert {
+            schema: SCHEMA.to_owned(),
+            alert_id: correlation_alert_id(tenant, &def.id, key, self.event_id).to_string(),
+            revision: 0,
+            activity: Activity::Create,
+            dedupe_key: dedupe_key(tenant, &def.id, key).to_string(),
+            group: Some(self.alert_group()),
+            emitted_at: String::new(),
+            first_event_at: first.map(|time| time.to_string()),
+            last_event_at: last.map(|time| time.to_string()),
+            title: def.title.clone(),
+            description: def.description.clone(),
+            severity: def.severity,
+            status: "new".to_owned(),
+            rule: def.rule.clone(),
+            attack: attack_of(&def.rule.tags),
+            tenant: Tenant {
+                tenant_id: tenant.to_owned(),
+                subscription_id: present(&trigger.subscription_id),
+            },
+            observables: observables_of(&entities),
+            entities,
+            evidence,
+            enrichments: Vec::new(),
+            links: Vec::new(),
+            remediation: Vec::new(),
+            labels: BTreeMap::new(),
+            product: Product::palisade(),
+            truncated,
+        }
+    }
+
+    fn alert_group(&self) -> AlertGroup {
+        let names = self.def.group_by.iter().cloned();
+        AlertGroup {
+            fields: names
+                .zip(self.trigger.group_values.iter().cloned())
+                .collect(),
+            window_start: self.window.start.to_string(),
+            window_end: self.window.end.to_string(),
+        }
+    }
+
+    /// Elements of the window that count, the trigger apart.
+    fn others(&self) -> impl Iterator<Item = &Element> {
+        let valued = matches!(
+            self.def.kind,
+            DefKind::ValueCount(_)
+                | DefKind::ValueSum(_)
+                | DefKind::ValueAvg(_)
+                | DefKind::ValuePercentile(..)
+        );
+        let window = self.window.elements.clone();
+        let elements = self.group.elements.iter().enumerate();
+        elements
+            .skip(window.start)
+            .take(window.len())
+            .filter(|(place, _)| *place != self.at)
+            .map(|(_, element)| element)
+            .filter(move |element| !valued || element.value.is_some())
+    }
+
+    /// The elements that the alert shows, the trigger first.
+    fn shown(&self) -> Vec<&Element> {
+        let trigger = self.group.elements.get(self.at);
+        trigger
+            .into_iter()
+            .chain(self.others())
+            .take(EVIDENCE_EVENTS_MAX)
+            .collect()
+    }
+
+    fn evidence(&self, shown: &[&Element]) -> Evidence {
+        let others: u64 = self.others().map(|element| u64::from(element.weight)).sum();
+        let whole = Detail::whole(self.trigger);
+        let event = |(place, element): (usize, &&Element)| {
+            let kept = element.witness.detail.as_deref();
+            self.event(element, if place == 0 { Some(&whole) } else { kept })
+        };
+        Evidence {
+            count: others + 1,
+            approximate: self
+                .group
+                .inexact
+                .is_some_and(|until| until >= self.window.start),
+            events: shown.iter().enumerate().map(event).collect(),
+        }
+    }
+
+    fn event(&self, element: &Element, detail: Option<&Detail>) -> EvidenceEvent {
+        let Witness {
+            event_id,
+            source,
+            offset,
+            index,
+            ..
+        } = &element.witness;
+        let rule = |place: &u16| self.def.base_rules.get(usize::from(*place)).cloned();
+        let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        EvidenceEvent {
+            event_id: event_id.to_string(),
+            time: Some(element.time.to_string()),
+            logsource: detail.and_then(|detail| name(&detail.logsource)),
+            log_type: detail.and_then(|detail| name(&detail.log_type)),
+            origin: EvidenceOrigin {
+                source: source.name.clone(),
+                partition: source.partition,
+                offset: *offset,
+                index: dotted(index),
+            },
+            rules: element.rules.iter().filter_map(rule).collect(),
+            fields: detail.map(Detail::fields).unwrap_or_default(),
+            excerpt: detail.and_then(Detail::excerpt),
+            cut: detail.is_none_or(|detail| detail.cut),
+        }
+    }
+
+    /// Entities of the events shown, each once, at most one more than the limit.
+    fn entities(&self, shown: &[&Element]) -> Vec<Entity> {
+        let whole = Detail::whole(self.trigger).entities();
+        let kept = shown
+            .iter()
+            .skip(1)
+            .filter_map(|element| element.witness.detail.as_ref());
+        let mut seen = BTreeSet::new();
+        whole
+            .into_iter()
+            .chain(kept.flat_map(|detail| detail.entities()))
+            .filter(|entity| seen.insert((entity.kind, entity.role.clone(), entity.ids.clone())))
+            .take(ENTITIES_MAX + 1)
+            .collect()
+    }
+
+    /// The matches for outer correlations, each with its key partition, from the trigger at
+    /// `ordinal` of the record at `pos`.
+    pub(super) fn chained(
+        &self,
+        pos: Pos,
+        ordinal: u32,
+        definitions: &Definitions,
+    ) -> Vec<(u32, Match)> {
+        let mut places: BTreeMap<Id, Vec<u32>> = BTreeMap::new();
+        for (outer, place) in &self.def.outer {
+            places.entry(*outer).or_default().push(*place);
+        }
+        let mut chained = Vec::new();
+        for (number, (version, mut base_rules)) in places.into_iter().enumerate() {
+            base_rules.sort_unstable();
+            base_rules.dedup();
+            let Some(outer) = definitions.get(&version) else {
+                continue;
+            };
+            let Some(group_values) = self.outer_values(outer) else {
+                continue;
+            };
+            let texts: Vec<&str> = group_values.iter().map(String::as_str).collect();
+            let key = GroupKey::new(&self.trigger.tenant, &texts);
+            let carried = self.carried(outer);
+            let part = key_partition(&self.trigger.tenant, &outer.id, key.as_bytes());
+            chained.push((
+                part,
+                Match {
+                    offset: i64::try_from(pos).unwrap_or(i64::MAX),
+                    index: vec![ordinal, u32::try_from(number).unwrap_or(u32::MAX)],
+                    event_id: chained_event_id(
+                        &self.def.id,
+                        &self.trigger.group_key,
+                        self.event_id,
+                    )
+                    .as_bytes()
+                    .to_vec(),
+                    rule_version: version.as_bytes().to_vec(),
+                    correlation_id: outer.id.clone(),
+                    base_rules,
+                    group_key: key.as_bytes().to_vec(),
+                    group_values,
+                    value_hash: carried.map_or(0, |carried| carried.value_hash),
+                    has_value: carried.is_some_and(|carried| carried.has_value),
+                    value_micro: carried.map_or(0, |carried| carried.value_micro),
+                    ..self.trigger.clone()
+                },
+            ));
+        }
+        chained
+    }
+
+    fn carried(&self, outer: &CorrelationDef) -> Option<&crate::matches::Carried> {
+        let version = outer.version.as_bytes();
+        self.trigger
+            .carried
+            .iter()
+            .find(|carried| carried.rule_version == version)
+    }
+
+    /// The outer correlation's group values: this correlation's own where it groups by that name,
+    /// else those of the trigger's event. `None` when one is missing: it takes no part (COR-9).
+    fn outer_values(&self, outer: &CorrelationDef) -> Option<Vec<String>> {
+        let carried = self.carried(outer);
+        let value = |(place, name): (usize, &String)| {
+            let own = self.def.group_by.iter().position(|own| own == name);
+            match own {
+                Some(own) => self.trigger.group_values.get(own).cloned(),
+                None => carried
+                    .filter(|carried| carried.present.get(place) == Some(&true))
+                    .and_then(|carried| carried.group_values.get(place).cloned()),
+            }
+        };
+        outer.group_by.iter().enumerate().map(value).collect()
+    }
+}
+
+fn dotted(index: &[u32]) -> String {
+    match index {
+        [] => "0".to_owned(),
+        _ => index
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join("."),
+    }
+}
