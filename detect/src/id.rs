@@ -111,7 +111,10 @@ impl IdHasher {
 }
 
 /// The id of the event at `origin`.
-#[expect(clippy::cast_possible_wrap, reason = "an index has at most INDEX_DEPTH_MAX ordinals")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "an index has at most INDEX_DEPTH_MAX ordinals"
+)]
 pub fn event_id(origin: &Origin) -> Id {
     let ordinals = origin.index.ordinals();
     let mut hasher = IdHasher::new("ev1")

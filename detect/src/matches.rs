@@ -321,7 +321,10 @@ fn record_of(source: &Source, writer: &str, matches: Vec<Match>) -> Record {
 }
 
 /// The key partition of a group: a hash over the length-prefixed parts, modulo [`KEY_PARTITIONS`].
-#[expect(clippy::cast_possible_truncation, reason = "a remainder is smaller than its divisor")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a remainder is smaller than its divisor"
+)]
 pub fn key_partition(tenant: &str, correlation_id: &str, group_key: &[u8]) -> u32 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for part in [tenant.as_bytes(), correlation_id.as_bytes(), group_key] {

@@ -1,24 +1,82 @@
 //! Processing pipelines in pySigma's format: field names and values of rules made to fit the data.
+//!
+//! A pipeline is a YAML document with `transformations`, applied in order; several pipelines run by
+//! ascending `priority`. Each transformation says which rules it is for (`rule_conditions`), which
+//! entries (`detection_item_conditions`) and which fields (`field_name_conditions`). What a pipeline
+//! asks for and cannot be honoured is refused, never passed over.
+//!
+//! Format: pySigma's documentation, "Processing Pipelines". What concerns the text of queries
+//! (`postprocessing`, `finalizers`) has no meaning here and is refused.
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::rule::{RuleFile, RuleSet};
+use crate::rule::{RuleFile, RuleSet, filter};
+
+mod conditions;
+mod names;
+mod read;
+mod transform;
+
+pub use names::Names;
+use transform::Transformation;
 
 /// A sequence of transformations, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Pipeline {}
+pub struct Pipeline {
+    /// Lower runs first; pipelines of equal priority run in the order given.
+    priority: i64,
+    /// Values of placeholders by name.
+    vars: BTreeMap<String, Vec<String>>,
+    transformations: Vec<Transformation>,
+}
 
 /// Reads pipeline files and orders them by ascending priority.
 ///
 /// # Errors
 /// All problems of all files.
 pub fn parse(files: &[RuleFile]) -> Result<Vec<Pipeline>, Vec<Diagnostic>> {
-    let _ = files;
-    unimplemented!("helper B")
+    let mut pipelines = Vec::with_capacity(files.len());
+    let mut problems = Vec::new();
+    for file in files {
+        match read::pipelines(&file.name, &file.bytes) {
+            Ok(mut read) => pipelines.append(&mut read),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    pipelines.sort_by_key(|pipeline| pipeline.priority);
+    Ok(pipelines)
 }
 
-/// Applies pipelines to every rule that their conditions select; rules that cannot be honoured
-/// are taken out of the set and reported.
+/// Applies pipelines, which stand in the order of [`parse`], to every rule that their conditions
+/// select. Filters are joined to their rules first, so that they are rewritten with the rule's log
+/// source. Rules that cannot be honoured are taken out of the set and reported.
 pub fn apply(pipelines: &[Pipeline], rules: &mut RuleSet) -> Vec<Diagnostic> {
-    let _ = (pipelines, rules);
-    unimplemented!("helper B")
+    filter::join(rules);
+    let mut problems = Vec::new();
+    rules.detections.retain_mut(
+        |detection| match transform::detection(pipelines, detection) {
+            Ok(()) => true,
+            Err(problem) => {
+                problems.push(*problem);
+                false
+            }
+        },
+    );
+    rules.correlations.retain(
+        |correlation| match transform::correlation(pipelines, correlation) {
+            Ok(()) => true,
+            Err(problem) => {
+                problems.push(*problem);
+                false
+            }
+        },
+    );
+    problems
 }
+
+#[cfg(test)]
+mod tests;

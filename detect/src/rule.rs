@@ -4,19 +4,20 @@
 //! forms: the YAML document, this model (which processing pipelines rewrite, see
 //! [`crate::pipeline`]), and what the [`crate::engine`] compiles from it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use crate::diagnostic::Place;
 use crate::logsource::Logsource;
+use crate::pipeline::Names;
 use crate::time::Span;
 
 pub mod modifier;
 pub mod text;
 pub mod item;
 pub mod condition;
+pub mod filter;
 pub mod parse;
 
 pub use item::{Item, RawValue};
@@ -116,9 +117,8 @@ pub struct Detection {
     pub condition: Expr,
     /// Keys under `palisade:`, checked.
     pub palisade: PalisadeKeys,
-    /// What pipelines made of the names that correlations use: paths, the first present counts. A
-    /// name that is not here is a path as written.
-    pub names: BTreeMap<String, Vec<String>>,
+    /// What pipelines made of the rule's field names.
+    pub names: Names,
 }
 
 /// A named search, or part of one.

@@ -1,0 +1,87 @@
+//! What became of a rule's field names: needed again for the fields of correlations.
+
+use std::sync::Arc;
+
+use super::conditions::FieldConditions;
+
+/// How a name becomes one or more paths.
+#[derive(Debug, Clone)]
+pub(super) enum Renaming {
+    /// Exact names; what is not listed stays.
+    Mapping(Vec<(String, Vec<String>)>),
+    /// A prefix before every name.
+    Prefix(String),
+    /// A suffix behind every name.
+    Suffix(String),
+    /// The first prefix that fits is replaced by one or more others.
+    PrefixMapping(Vec<(String, Vec<String>)>),
+}
+
+/// A renaming with the names it is for.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) renaming: Renaming,
+    pub(super) fields: FieldConditions,
+}
+
+/// The renamings that pipelines applied to one rule, in order.
+///
+/// The group-by, counted and alias fields of a correlation are names of the rules that it refers to,
+/// so each rule keeps how its names were read.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    steps: Vec<Arc<Step>>,
+}
+
+impl Names {
+    /// The paths that a name of the rule stands for, first choice first; never empty.
+    pub fn paths(&self, name: &str) -> Vec<String> {
+        self.steps
+            .iter()
+            .fold(vec![name.to_owned()], |names, step| step.apply(names))
+    }
+
+    pub(super) fn push(&mut self, step: Arc<Step>) {
+        self.steps.push(step);
+    }
+}
+
+impl Step {
+    /// The names after this step, without repeats.
+    pub(super) fn apply(&self, names: Vec<String>) -> Vec<String> {
+        let mut out: Vec<String> = Vec::with_capacity(names.len());
+        for name in names {
+            let renamed = if self.fields.select(Some(&name)) {
+                self.renaming.apply(&name)
+            } else {
+                vec![name]
+            };
+            for path in renamed {
+                if !out.contains(&path) {
+                    out.push(path);
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Renaming {
+    fn apply(&self, name: &str) -> Vec<String> {
+        match self {
+            Self::Mapping(mapping) => mapping
+                .iter()
+                .find(|(from, _)| from == name)
+                .map_or_else(|| vec![name.to_owned()], |(_, to)| to.clone()),
+            Self::Prefix(prefix) => vec![format!("{prefix}{name}")],
+            Self::Suffix(suffix) => vec![format!("{name}{suffix}")],
+            Self::PrefixMapping(mapping) => mapping
+                .iter()
+                .find_map(|(from, to)| name.strip_prefix(from.as_str()).map(|rest| (rest, to)))
+                .map_or_else(
+                    || vec![name.to_owned()],
+                    |(rest, to)| to.iter().map(|prefix| format!("{prefix}{rest}")).collect(),
+                ),
+        }
+    }
+}

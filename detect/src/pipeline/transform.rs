@@ -1,0 +1,354 @@
+//! What a transformation does to a rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::Pipeline;
+use super::conditions::{
+    FieldConditions, ItemConditions, RuleConditions, RuleKind, RuleView, raw_text,
+};
+use super::names::Step;
+use crate::diagnostic::{Diagnostic, Place, code};
+use crate::logsource::Logsource;
+use crate::rule::item::{Item, RawValue, Target};
+use crate::rule::modifier::Modifier;
+use crate::rule::{Correlation, Detection, Expr, Meta, Search};
+
+/// One transformation with what it is for.
+#[derive(Debug, Clone)]
+pub(super) struct Transformation {
+    pub(super) id: Option<String>,
+    pub(super) kind: Kind,
+    pub(super) rules: RuleConditions,
+    pub(super) items: ItemConditions,
+    pub(super) fields: FieldConditions,
+}
+
+/// What a transformation does.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    /// Field names become one or more paths.
+    Rename(Arc<Step>),
+    /// Entries are taken out.
+    DropItem,
+    /// A condition is joined with AND to the rule's.
+    AddCondition { search: Search, negated: bool },
+    /// The rule asks for another log source from here on.
+    ChangeLogsource(Logsource),
+    /// Matches of an expression in text values are replaced.
+    ReplaceString { regex: Regex, replacement: String },
+    /// Text values become others.
+    MapString(Vec<(String, Vec<RawValue>)>),
+    /// All values become this one.
+    SetValue(RawValue),
+    /// Text values change case.
+    Case(LetterCase),
+    /// Placeholders become values of `vars`, or wildcards.
+    Placeholders { which: Selected, wildcard: bool },
+    /// A state that later conditions may ask for.
+    SetState { key: String, value: String },
+    /// Rules that are selected, or that hold a selected entry, are refused.
+    Failure { message: String, of: FailureOf },
+    /// Concerns parts of a rule that have no meaning here, such as its list of output fields.
+    Nothing,
+}
+
+/// Which letters a text is written in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LetterCase {
+    Lower,
+    Upper,
+}
+
+/// Which placeholders are replaced.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selected {
+    pub(super) include: Option<Vec<String>>,
+    pub(super) exclude: Vec<String>,
+}
+
+impl Selected {
+    fn contains(&self, name: &str) -> bool {
+        self.include
+            .as_ref()
+            .is_none_or(|list| list.iter().any(|listed| listed == name))
+            && !self.exclude.iter().any(|listed| listed == name)
+    }
+}
+
+/// What a failure looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailureOf {
+    Rule,
+    Item,
+}
+
+/// What is remembered of a rule on its way through the pipelines.
+#[derive(Default)]
+struct Progress {
+    applied: BTreeSet<String>,
+    state: BTreeMap<String, String>,
+}
+
+/// Applies pipelines to a detection rule.
+pub(super) fn detection(
+    pipelines: &[Pipeline],
+    rule: &mut Detection,
+) -> Result<(), Box<Diagnostic>> {
+    let mut progress = Progress::default();
+    for pipeline in pipelines {
+        for transformation in &pipeline.transformations {
+            let view = RuleView {
+                kind: RuleKind::Detection,
+                meta: &rule.meta,
+                logsource: &rule.logsource,
+                searches: rule.searches.values().collect(),
+                applied: &progress.applied,
+                state: &progress.state,
+            };
+            if !transformation.rules.select(&view) {
+                continue;
+            }
+            transformation.apply(rule, &pipeline.vars, &mut progress)?;
+            progress.applied.extend(transformation.id.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Applies to a correlation what pipelines say of correlations: their fields belong to the rules they
+/// refer to, so a failure is all there is.
+pub(super) fn correlation(
+    pipelines: &[Pipeline],
+    rule: &Correlation,
+) -> Result<(), Box<Diagnostic>> {
+    let mut progress = Progress::default();
+    let logsource = Logsource::default();
+    for transformation in pipelines
+        .iter()
+        .flat_map(|pipeline| &pipeline.transformations)
+    {
+        let view = RuleView {
+            kind: RuleKind::Correlation,
+            meta: &rule.meta,
+            logsource: &logsource,
+            searches: Vec::new(),
+            applied: &progress.applied,
+            state: &progress.state,
+        };
+        if !transformation.rules.select(&view) {
+            continue;
+        }
+        match &transformation.kind {
+            // Without conditions it means the rules that its author's backend sees: detections too.
+            Kind::Failure {
+                message,
+                of: FailureOf::Rule,
+            } => {
+                return Err(refusal(&rule.place, &rule.meta, message));
+            }
+            Kind::SetState { key, value } => {
+                progress.state.insert(key.clone(), value.clone());
+            }
+            _ => {}
+        }
+        progress.applied.extend(transformation.id.clone());
+    }
+    Ok(())
+}
+
+fn refusal(place: &Place, meta: &Meta, message: &str) -> Box<Diagnostic> {
+    let name = meta
+        .id
+        .as_deref()
+        .or(meta.name.as_deref())
+        .unwrap_or(&meta.title);
+    let message = format!("a pipeline refuses this rule: {message}");
+    Box::new(Diagnostic::error(code::PIPELINE, place, message).for_rule(Some(name)))
+}
+
+impl Transformation {
+    fn apply(
+        &self,
+        rule: &mut Detection,
+        vars: &BTreeMap<String, Vec<String>>,
+        progress: &mut Progress,
+    ) -> Result<(), Box<Diagnostic>> {
+        match &self.kind {
+            Kind::Rename(step) => {
+                self.each_item(rule, |item| rename(item, step));
+                rule.names.push(Arc::clone(step));
+            }
+            Kind::DropItem => {
+                for search in rule.searches.values_mut() {
+                    if self.drop_from(search) {
+                        *search = Search::AllOf(Vec::new());
+                    }
+                }
+            }
+            Kind::AddCondition { search, negated } => add_condition(rule, search, *negated),
+            Kind::ChangeLogsource(logsource) => rule.logsource = logsource.clone(),
+            Kind::SetState { key, value } => {
+                progress.state.insert(key.clone(), value.clone());
+            }
+            Kind::Failure {
+                message,
+                of: FailureOf::Rule,
+            } => {
+                return Err(refusal(&rule.place, &rule.meta, message));
+            }
+            Kind::Failure {
+                message,
+                of: FailureOf::Item,
+            } => {
+                let mut found = None;
+                self.each_item(rule, |item| found = Some(item.place.clone()));
+                if let Some(place) = found {
+                    return Err(refusal(&place, &rule.meta, message));
+                }
+            }
+            Kind::Placeholders { which, wildcard } => {
+                self.replace_placeholders(rule, which, *wildcard, vars)?;
+            }
+            Kind::ReplaceString { .. } | Kind::MapString(_) | Kind::SetValue(_) | Kind::Case(_) => {
+                self.each_item(rule, |item| self.change_values(item));
+            }
+            Kind::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Calls `each` for every entry of the rule that the conditions select.
+    fn each_item(&self, rule: &mut Detection, mut each: impl FnMut(&mut Item)) {
+        let by_name = !matches!(self.kind, Kind::Rename(_));
+        for search in rule.searches.values_mut() {
+            walk(search, &mut |item| {
+                // A renaming looks at each name by itself.
+                if self.items.select(item) && (!by_name || self.fields.select_item(item)) {
+                    each(item);
+                }
+            });
+        }
+    }
+
+    /// Takes selected entries out of a search; says whether the search itself is one.
+    fn drop_from(&self, search: &mut Search) -> bool {
+        match search {
+            Search::AllOf(parts) | Search::AnyOf(parts) => {
+                parts.retain_mut(|part| !self.drop_from(part));
+                // A list of which nothing is left would match nothing; the entry was to be ignored.
+                if parts.is_empty() {
+                    *search = Search::AllOf(Vec::new());
+                }
+                false
+            }
+            Search::Item(item) => self.items.select(item) && self.fields.select_item(item),
+        }
+    }
+
+    fn replace_placeholders(
+        &self,
+        rule: &mut Detection,
+        which: &Selected,
+        wildcard: bool,
+        vars: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let mut problem = None;
+        let mut lookup = |name: &str| match (which.contains(name), wildcard) {
+            (false, _) => None,
+            (true, true) => Some(vec!["*".to_owned()]),
+            (true, false) => vars.get(name).cloned(),
+        };
+        self.each_item(rule, |item| {
+            if let Err(found) = item.replace_placeholders(&mut lookup) {
+                problem.get_or_insert(found);
+            }
+        });
+        let name = rule
+            .meta
+            .id
+            .as_deref()
+            .or(rule.meta.name.as_deref())
+            .unwrap_or(&rule.meta.title);
+        problem.map_or(Ok(()), |found| Err(Box::new(found.for_rule(Some(name)))))
+    }
+
+    fn change_values(&self, item: &mut Item) {
+        match &self.kind {
+            Kind::SetValue(value) => item.values = vec![value.clone()],
+            // Expressions are no text: what looks like a path in one may be syntax.
+            Kind::ReplaceString { regex, replacement }
+                if !item.modifiers.contains(&Modifier::Re) =>
+            {
+                for value in &mut item.values {
+                    if let RawValue::Text(text) = value {
+                        *text = regex.replace_all(text, replacement).into_owned();
+                    }
+                }
+            }
+            Kind::MapString(mapping) if !item.modifiers.contains(&Modifier::Re) => {
+                let mapped = |value: &RawValue| match value {
+                    RawValue::Text(_) => mapping
+                        .iter()
+                        .find(|(from, _)| *from == raw_text(value))
+                        .map_or_else(|| vec![value.clone()], |(_, to)| to.clone()),
+                    _ => vec![value.clone()],
+                };
+                item.values = item.values.iter().flat_map(mapped).collect();
+            }
+            Kind::Case(letters) => {
+                for value in &mut item.values {
+                    if let RawValue::Text(text) = value {
+                        *text = match letters {
+                            LetterCase::Lower => text.to_lowercase(),
+                            LetterCase::Upper => text.to_uppercase(),
+                        };
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn walk(search: &mut Search, each: &mut dyn FnMut(&mut Item)) {
+    match search {
+        Search::AllOf(parts) | Search::AnyOf(parts) => {
+            for part in parts {
+                walk(part, each);
+            }
+        }
+        Search::Item(item) => each(item),
+    }
+}
+
+fn rename(item: &mut Item, step: &Step) {
+    if let Target::Fields(fields) = &mut item.target {
+        *fields = step.apply(std::mem::take(fields));
+    }
+    if item.modifiers.contains(&Modifier::FieldRef) {
+        for value in &mut item.values {
+            // Of several paths the first stands for the other field's value.
+            if let RawValue::Text(name) = value
+                && let Some(path) = step.apply(vec![name.clone()]).into_iter().next()
+            {
+                *name = path;
+            }
+        }
+    }
+}
+
+fn add_condition(rule: &mut Detection, search: &Search, negated: bool) {
+    let place = rule.searches.len();
+    rule.searches
+        .insert(format!("added by a pipeline #{place}"), search.clone());
+    let added = if negated {
+        Expr::Not(Box::new(Expr::Search(place)))
+    } else {
+        Expr::Search(place)
+    };
+    let own = std::mem::replace(&mut rule.condition, Expr::And(Vec::new()));
+    rule.condition = Expr::And(vec![added, own]);
+}
