@@ -260,6 +260,14 @@ impl Metrics {
         self.series.source_age.remove_label_values(&labels).ok();
     }
 
+    /// Bytes of SQLite's write-ahead log.
+    pub fn wal(&self, bytes: u64) {
+        self.series
+            .wal
+            .with_label_values::<&str>(&[])
+            .set(gauge(bytes));
+    }
+
     /// A gap, lost end or other break that an operator must know of.
     pub fn problem(&self, kind: &'static str) {
         self.series.problems.with_label_values(&[kind]).inc();

@@ -82,6 +82,16 @@ pub struct Alert {
     pub truncated: Vec<String>,
 }
 
+impl Alert {
+    /// The alert as canonical JSON on one line, without the line's end.
+    ///
+    /// # Panics
+    /// Never: all its keys are text.
+    pub fn to_line(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an alert's keys are all text")
+    }
+}
+
 /// What an alert message does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

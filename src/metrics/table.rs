@@ -151,6 +151,8 @@ table! {
     queue_fill: IntGaugeVec, "palisade_queue_fill", ["queue"];
     /// What a queue takes before the stage in front of it pauses.
     queue_capacity: IntGaugeVec, "palisade_queue_capacity", ["queue"];
+    /// Bytes of SQLite's write-ahead log, once a minute.
+    wal: IntGaugeVec, "palisade_state_wal_bytes", [];
     /// Breaks of a promise that were found and said, such as `state_gap`.
     problems: IntCounterVec, "palisade_problems_total", ["kind"];
 

@@ -12,9 +12,8 @@ use palisade_detect::matches::{self, Body, Mark, Record, Source, Tick};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::clock::Clock;
 use crate::log::{Append, AppendError, BROADCAST, Log};
-use crate::metrics::Metrics;
+use crate::topology::Site;
 use crate::topology::intake::{Intake, Progress};
 use crate::topology::judge::Judged;
 
@@ -35,10 +34,8 @@ pub struct Appender {
     pub intake: Arc<Intake>,
     /// Whether anybody reads ticks.
     pub ticks: Ticks,
-    /// The clock.
-    pub clock: Clock,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
+    /// Clock and metrics.
+    pub site: Site,
 }
 
 /// Whether ticks are written.
@@ -72,7 +69,9 @@ impl Appender {
                     self.append(&mut waiting).await?;
                 }
             }
-            self.metrics.queue("append", queue.len() as u64, APPEND_QUEUE_BATCHES as u64);
+            self.site
+                .metrics
+                .queue("append", queue.len() as u64, APPEND_QUEUE_BATCHES as u64);
         }
     }
 
@@ -82,12 +81,13 @@ impl Appender {
             step.join(std::mem::take(&mut judged.step));
         }
         self.log.append(step).await?;
-        let now = self.clock.now();
+        let now = self.site.clock.now();
         for judged in waiting.drain(..) {
             for time in &judged.alert_times {
-                self.metrics.alert_latency(now.since(*time));
+                self.site.metrics.alert_latency(now.since(*time));
             }
-            self.intake.done(&judged.from, judged.tickets, judged.newest);
+            self.intake
+                .done(&judged.from, judged.tickets, judged.newest);
         }
         Ok(())
     }
@@ -110,7 +110,12 @@ impl Appender {
             let record = Record::new(Body::SourceGone(source(gone)));
             rows.push((BROADCAST, Bytes::from(matches::encode(&record))));
         }
-        self.log.append(Append { matches: rows, ..Append::default() }).await?;
+        self.log
+            .append(Append {
+                matches: rows,
+                ..Append::default()
+            })
+            .await?;
         *last = tick;
         Ok(())
     }

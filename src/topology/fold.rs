@@ -8,17 +8,94 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, StepError};
+use palisade_detect::correlation::{
+    CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, StepError,
+};
 use palisade_detect::matches::{self, Body, MatchBatch, Record};
 use palisade_detect::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
 use crate::log::{AlertRow, Append, AppendError, BROADCAST, Log, Pos, ReadError, Row, Stream};
-use crate::metrics::Metrics;
+use crate::topology::Site;
 
 /// Most records folded between two appends; bounds the memory of one page.
 const PAGE_RECORDS: usize = 1_000;
+
+/// Elements that one correlation and tenant may hold over all key partitions.
+const ELEMENTS_PER_CORRELATION: u64 = 200_000;
+
+/// Elements that all correlations may hold over all key partitions.
+const ELEMENTS_TOTAL: u64 = 8_000_000;
+
+/// Elements that one group may hold; more make its count approximate.
+const ELEMENTS_PER_GROUP: u64 = 4_096;
+
+/// Prefix of the facts that hold correlations, each under its version.
+const RULES: &str = "rules/";
+
+/// Whether a correlation that fired stays silent for its group for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Suppression {
+    /// As each correlation says.
+    #[default]
+    AsWritten,
+    /// Every satisfied evaluation raises an alert.
+    Off,
+}
+
+/// What is in force with these correlations.
+pub fn settings(
+    correlations: &[Arc<CorrelationDef>],
+    suppression: Suppression,
+) -> matches::Settings {
+    let active: BTreeMap<_, _> = correlations
+        .iter()
+        .map(|def| (def.version.as_bytes().to_vec(), def.lateness))
+        .collect();
+    let parts = u64::from(KEY_PARTITIONS);
+    matches::Settings {
+        lateness: active.values().map(|lateness| lateness.ticks()).collect(),
+        active: active.into_keys().collect(),
+        slots_per_correlation: ELEMENTS_PER_CORRELATION / parts,
+        slots_total: ELEMENTS_TOTAL / parts,
+        elements_per_group: ELEMENTS_PER_GROUP,
+        suppress: suppression == Suppression::AsWritten,
+    }
+}
+
+/// Stores `loaded` under their versions before their first use, and gives every version that the
+/// log may name. What is loaded wins over what was stored: title and level may differ, and are no
+/// part of the version.
+///
+/// # Errors
+/// When the log cannot be read or written, or a stored correlation cannot be read.
+///
+/// # Panics
+/// Never: correlations have text keys only.
+pub async fn store_definitions(
+    log: &dyn Log,
+    loaded: &[Arc<CorrelationDef>],
+) -> Result<Definitions, FoldError> {
+    let mut definitions = Definitions::new();
+    let stored = log.facts(RULES).await?;
+    for (key, body) in &stored {
+        let def: CorrelationDef =
+            serde_json::from_slice(body).map_err(|source| FoldError::Definition {
+                key: key.clone(),
+                source,
+            })?;
+        definitions.insert(def.version, Arc::new(def));
+    }
+    for def in loaded {
+        let body = serde_json::to_vec(def.as_ref()).expect("a correlation has text keys only");
+        let key = format!("{RULES}{}/{}", def.version, blake3::hash(&body).to_hex());
+        if !stored.iter().any(|(stands, _)| *stands == key) {
+            log.put_fact(&key, Bytes::from(body)).await?;
+        }
+        definitions.insert(def.version, Arc::clone(def));
+    }
+    Ok(definitions)
+}
 
 /// Why the folds stop.
 #[derive(Debug, thiserror::Error)]
@@ -32,18 +109,29 @@ pub enum FoldError {
     /// A record cannot be understood; nothing is skipped.
     #[error("the matches log cannot be folded")]
     Step(#[from] StepError),
+    /// A stored correlation cannot be read.
+    #[error("the stored correlation `{key}` cannot be read")]
+    Definition {
+        /// The fact's key.
+        key: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 /// All key partitions of this process.
 pub struct Folds {
-    folds: Vec<Fold>,
+    /// One fold a key partition.
+    parts: Vec<Fold>,
     definitions: Definitions,
     emitted: BTreeMap<u32, Pos>,
     next: Pos,
     settings: Option<matches::Settings>,
+    /// Tells who trims how far the folds have come.
+    folded: watch::Sender<Pos>,
     log: Arc<dyn Log>,
-    clock: Clock,
-    metrics: Arc<Metrics>,
+    site: Site,
 }
 
 /// What a page of rows came to.
@@ -64,25 +152,34 @@ impl Folds {
     pub async fn rebuild(
         log: Arc<dyn Log>,
         definitions: Definitions,
-        clock: Clock,
-        metrics: Arc<Metrics>,
+        site: Site,
     ) -> Result<Self, FoldError> {
         let bounds = log.bounds(Stream::Matches).await?;
         let mut folds = Self {
-            folds: (0..KEY_PARTITIONS).map(Fold::new).collect(),
+            parts: (0..KEY_PARTITIONS).map(Fold::new).collect(),
             definitions,
             emitted: log.emitted().await?.into_iter().collect(),
             next: bounds.start,
             settings: None,
+            folded: watch::Sender::new(bounds.start),
             log,
-            clock,
-            metrics,
+            site,
         };
         while folds.next < bounds.end {
             folds.advance().await?;
         }
-        tracing::info!(from = bounds.start, to = folds.next, elements = folds.slots(), "folded");
+        tracing::info!(
+            from = bounds.start,
+            to = folds.next,
+            elements = folds.slots(),
+            "folded"
+        );
         Ok(folds)
+    }
+
+    /// The position that the folds read next, as it moves.
+    pub fn folded(&self) -> watch::Receiver<Pos> {
+        self.folded.subscribe()
     }
 
     /// Appends `settings` unless they are in force already.
@@ -95,7 +192,12 @@ impl Folds {
         }
         let record = Record::new(Body::Settings(settings));
         let row = (BROADCAST, Bytes::from(matches::encode(&record)));
-        self.log.append(Append { matches: vec![row], ..Append::default() }).await?;
+        self.log
+            .append(Append {
+                matches: vec![row],
+                ..Append::default()
+            })
+            .await?;
         Ok(())
     }
 
@@ -123,28 +225,37 @@ impl Folds {
 
     /// Folds one page, then makes durable what it says.
     async fn advance(&mut self) -> Result<(), FoldError> {
-        let rows = self.log.read(Stream::Matches, self.next, PAGE_RECORDS).await?;
+        let rows = self
+            .log
+            .read(Stream::Matches, self.next, PAGE_RECORDS)
+            .await?;
         if rows.is_empty() {
             let (stream, from) = (Stream::Matches, self.next);
-            return Err(ReadError::Gap { stream, from, to: from + 1 }.into());
+            return Err(ReadError::Gap {
+                stream,
+                from,
+                to: from + 1,
+            }
+            .into());
         }
         let mut page = self.page(&rows)?;
         if page.moves {
-            let behind =
-                (0..KEY_PARTITIONS).filter(|part| self.emitted.get(part).is_none_or(|at| *at < self.next));
+            let behind = (0..KEY_PARTITIONS)
+                .filter(|part| self.emitted.get(part).is_none_or(|at| *at < self.next));
             page.step.emitted = behind.map(|part| (part, self.next)).collect();
         }
         if !page.step.is_empty() {
             let moved = page.step.emitted.clone();
             self.log.append(page.step).await?;
             self.emitted.extend(moved);
-            let now = self.clock.now();
+            let now = self.site.clock.now();
             for time in page.alert_times {
-                self.metrics.alert_latency(now.since(time));
+                self.site.metrics.alert_latency(now.since(time));
             }
         }
-        let watermark = self.folds.iter().filter_map(Fold::watermark).min();
-        self.metrics.folds(watermark, self.slots(), self.next);
+        let watermark = self.parts.iter().filter_map(Fold::watermark).min();
+        self.site.metrics.folds(watermark, self.slots(), self.next);
+        self.folded.send_replace(self.next);
         Ok(())
     }
 
@@ -152,7 +263,10 @@ impl Folds {
     fn page(&mut self, rows: &[Row]) -> Result<Page, FoldError> {
         let mut page = Page::default();
         for row in rows {
-            let unreadable = |message: String| StepError::Unreadable { pos: row.pos, message };
+            let unreadable = |message: String| StepError::Unreadable {
+                pos: row.pos,
+                message,
+            };
             let record =
                 matches::decode(&row.body).map_err(|error| unreadable(error.to_string()))?;
             let parts = match row.part {
@@ -186,21 +300,28 @@ impl Folds {
         page: &mut Page,
     ) -> Result<(), FoldError> {
         let mut out = Vec::new();
-        let fold = &mut self.folds[part as usize];
+        let fold = &mut self.parts[part as usize];
         fold.step(pos, record, &self.definitions, &mut out)?;
         // What lies below `emitted` was appended by an earlier process, in one step with `emitted`.
-        if self.emitted.get(&part).is_some_and(|emitted| pos < *emitted) {
+        if self
+            .emitted
+            .get(&part)
+            .is_some_and(|emitted| pos < *emitted)
+        {
             return Ok(());
         }
         for output in out {
             page.moves = true;
             match output {
                 Output::Alert(mut alert) => {
-                    alert.emitted_at = self.clock.now().to_string();
-                    self.metrics.alert(&alert);
+                    alert.emitted_at = self.site.clock.now().to_string();
+                    self.site.metrics.alert(&alert);
                     page.alert_times.extend(newest(record));
                     let body = Bytes::from(alert.to_line());
-                    page.step.alerts.push(AlertRow { alert_id: alert.alert_id, body });
+                    page.step.alerts.push(AlertRow {
+                        alert_id: alert.alert_id,
+                        body,
+                    });
                 }
                 Output::Chained(to, chained) => {
                     let record = Record::batch(MatchBatch {
@@ -210,7 +331,9 @@ impl Folds {
                         writer: String::new(),
                         matches: vec![*chained],
                     });
-                    page.step.matches.push((to, Bytes::from(matches::encode(&record))));
+                    page.step
+                        .matches
+                        .push((to, Bytes::from(matches::encode(&record))));
                 }
             }
         }
@@ -218,12 +341,18 @@ impl Folds {
     }
 
     fn slots(&self) -> u64 {
-        self.folds.iter().map(Fold::slots).sum()
+        self.parts.iter().map(Fold::slots).sum()
     }
 }
 
 /// The newest append time among a record's matches.
 fn newest(record: &Record) -> Option<Timestamp> {
-    let Some(Body::Batch(batch)) = &record.body else { return None };
-    batch.matches.iter().map(|found| Timestamp::from_ticks(found.append_time)).max()
+    let Some(Body::Batch(batch)) = &record.body else {
+        return None;
+    };
+    batch
+        .matches
+        .iter()
+        .map(|found| Timestamp::from_ticks(found.append_time))
+        .max()
 }

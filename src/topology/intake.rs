@@ -13,10 +13,8 @@ use palisade_ingest::offset::{Outcome, Ticket, Tracker};
 use palisade_ingest::source::{Assigned, Handler, RecordBatch, SourceError};
 use tokio::sync::mpsc::Sender;
 
-use crate::admin::Health;
-use crate::clock::Clock;
 use crate::log::Finished;
-use crate::metrics::Metrics;
+use crate::topology::Site;
 use crate::topology::judge::Traits;
 
 /// Payload bytes in flight over all partitions at which sources stop reading.
@@ -53,12 +51,8 @@ pub struct IntakeContext {
     pub state: StateAge,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
-    /// The clock.
-    pub clock: Clock,
-    /// The health of sources.
-    pub health: Arc<Health>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
+    /// Clock, health and metrics.
+    pub site: Site,
 }
 
 /// One assigned partition.
@@ -145,15 +139,18 @@ impl Intake {
                 partition.tracker.finish(ticket, outcome);
             }
         }
-        if let Some(partition) = partition {
-            if newest > partition.append_time {
-                partition.append_time = newest;
-                partition.append_time_at = self.context.clock.elapsed();
-            }
+        if let Some(partition) = partition
+            && newest > partition.append_time
+        {
+            partition.append_time = newest;
+            partition.append_time_at = self.context.site.clock.elapsed();
         }
         drop(partitions);
         self.in_flight.fetch_sub(bytes, Ordering::Relaxed);
-        self.context.metrics.records_finished(&at.name, done, parked);
+        self.context
+            .site
+            .metrics
+            .records_finished(&at.name, done, parked);
         self.finished.notify_all();
     }
 
@@ -161,8 +158,10 @@ impl Intake {
     /// `ended`, and forgotten.
     pub fn progress(&self) -> Vec<Progress> {
         let mut partitions = self.lock();
-        let said: Vec<Progress> =
-            partitions.values().filter_map(|partition| self.progress_of(partition)).collect();
+        let said: Vec<Progress> = partitions
+            .values()
+            .filter_map(|partition| self.progress_of(partition))
+            .collect();
         for progress in said.iter().filter(|progress| progress.ended) {
             partitions.remove(&progress.at.generation);
         }
@@ -172,30 +171,48 @@ impl Intake {
     fn progress_of(&self, partition: &Partition) -> Option<Progress> {
         let upto = partition.tracker.committable()?;
         let at_end = partition.observed.is_some_and(|(end, _)| end == upto);
-        let idle = partition.observed.filter(|_| at_end).and_then(|(_, time)| time);
+        let idle = partition
+            .observed
+            .filter(|_| at_end)
+            .and_then(|(_, time)| time);
         let at = Arc::clone(&partition.at);
         if self.is_file(&at) {
             // The event times of files are taken as they are, so time stands still in the middle.
             let append_time = partition.append_time.max(idle)?;
-            return at_end.then_some(Progress { at, upto, append_time, ended: partition.revoked });
+            return at_end.then_some(Progress {
+                at,
+                upto,
+                append_time,
+                ended: partition.revoked,
+            });
         }
         if partition.revoked {
             return None;
         }
         let append_time = partition.append_time.max(idle)?;
-        Some(Progress { at, upto, append_time, ended: false })
+        Some(Progress {
+            at,
+            upto,
+            append_time,
+            ended: false,
+        })
     }
 
     /// Waits until no record is in flight; no longer than `limit`.
     pub fn wait_idle(&self, limit: Duration) -> bool {
-        let clock = self.context.clock;
+        let clock = self.context.site.clock;
         let deadline = clock.elapsed() + limit;
         let mut partitions = self.lock();
         loop {
-            if partitions.values().all(|partition| partition.tracker.is_idle()) {
+            if partitions
+                .values()
+                .all(|partition| partition.tracker.is_idle())
+            {
                 return true;
             }
-            let Some(left) = deadline.checked_sub(clock.elapsed()) else { return false };
+            let Some(left) = deadline.checked_sub(clock.elapsed()) else {
+                return false;
+            };
             partitions = self
                 .finished
                 .wait_timeout(partitions, left)
@@ -220,7 +237,9 @@ impl Intake {
     /// The judge of a partition: always the same, and neighbours go to different ones.
     fn judge(&self, at: &Assigned) -> Option<Sender<Work>> {
         let judges = lock(&self.judges);
-        let count = u32::try_from(judges.len()).ok().filter(|count| *count > 0)?;
+        let count = u32::try_from(judges.len())
+            .ok()
+            .filter(|count| *count > 0)?;
         let place = crc32c::crc32c(at.source.as_bytes()).wrapping_add(at.partition) % count;
         judges.get(place as usize).cloned()
     }
@@ -246,7 +265,7 @@ impl Intake {
         match (committed, finished) {
             (None, finished) => Ok(finished),
             (Some(committed), Some(finished)) if committed > finished => {
-                self.context.metrics.problem("state_gap");
+                self.context.site.metrics.problem("state_gap");
                 tracing::error!(
                     problem = "state_gap",
                     source,
@@ -271,7 +290,7 @@ impl Intake {
                 Ok(Some(committed))
             }
             (Some(committed), None) => {
-                self.context.metrics.problem("state_gap");
+                self.context.site.metrics.problem("state_gap");
                 Err(SourceError::Position {
                     source_name: at.name.to_string(),
                     partition,
@@ -285,7 +304,6 @@ impl Intake {
             }
         }
     }
-
 }
 
 /// The time that an explicit look at the end vouches for: the newest append time read from the
@@ -296,7 +314,9 @@ impl Intake {
 fn idle_time(newest: Option<(Timestamp, Duration)>, looked_before: Duration) -> Option<Timestamp> {
     let (newest, read_at) = newest?;
     let since = looked_before.saturating_sub(read_at);
-    Some(newest.plus(Span::from_ticks(i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX))))
+    Some(newest.plus(Span::from_ticks(
+        i64::try_from(since.as_nanos() / 100).unwrap_or(i64::MAX),
+    )))
 }
 
 impl Handler for Intake {
@@ -316,16 +336,25 @@ impl Handler for Intake {
             at: Arc::clone(at),
             tracker: Tracker::new(at.generation),
             append_time: None,
-            append_time_at: self.context.clock.elapsed(),
+            append_time_at: self.context.site.clock.elapsed(),
             observed: None,
-            observed_at: self.context.clock.elapsed(),
+            observed_at: self.context.site.clock.elapsed(),
             revoked: false,
         };
         let earlier = partitions.insert(at.generation, partition);
-        assert!(earlier.is_none(), "generation {} was used before", at.generation);
+        assert!(
+            earlier.is_none(),
+            "generation {} was used before",
+            at.generation
+        );
         drop(partitions);
-        self.context.health.ready(&part(&at.name));
-        tracing::info!(source = &*at.source, partition = at.partition, position, "assigned");
+        self.context.site.health.ready(&part(&at.name));
+        tracing::info!(
+            source = &*at.source,
+            partition = at.partition,
+            position,
+            "assigned"
+        );
         Ok(position)
     }
 
@@ -339,20 +368,30 @@ impl Handler for Intake {
         if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
             return false;
         }
-        let room = self.lock().get(&at.generation).is_some_and(|it| it.tracker.has_room());
+        let room = self
+            .lock()
+            .get(&at.generation)
+            .is_some_and(|it| it.tracker.has_room());
         room && self.judge(at).is_some_and(|judge| judge.capacity() > 0)
     }
 
     fn batch(&self, batch: RecordBatch) {
-        let Some(judge) = self.judge(&batch.from) else { return };
+        let Some(judge) = self.judge(&batch.from) else {
+            return;
+        };
         let mut partitions = self.lock();
-        let Some(partition) = partitions.get_mut(&batch.from.generation) else { return };
+        let Some(partition) = partitions.get_mut(&batch.from.generation) else {
+            return;
+        };
         let mut tickets = Vec::with_capacity(batch.records.len());
         let mut total = 0;
         for record in &batch.records {
-            let bytes = record.payload.as_ref().map_or(0, |payload| payload.len() as u64);
+            let bytes = record
+                .payload
+                .as_ref()
+                .map_or(0, |payload| payload.len() as u64);
             total += bytes;
-            self.context.metrics.record(&batch.from.name, bytes);
+            self.context.site.metrics.record(&batch.from.name, bytes);
             tickets.push(partition.tracker.admit(record.offset, bytes));
         }
         self.in_flight.fetch_add(total, Ordering::Relaxed);
@@ -369,12 +408,16 @@ impl Handler for Intake {
     }
 
     fn revoked(&self, at: &Arc<Assigned>) {
-        let clock = self.context.clock;
+        let clock = self.context.site.clock;
         let deadline = clock.elapsed() + DRAIN;
         let mut partitions = self.lock();
         loop {
-            let Some(partition) = partitions.get_mut(&at.generation) else { return };
-            let left = deadline.checked_sub(clock.elapsed()).filter(|_| !partition.tracker.is_idle());
+            let Some(partition) = partitions.get_mut(&at.generation) else {
+                return;
+            };
+            let left = deadline
+                .checked_sub(clock.elapsed())
+                .filter(|_| !partition.tracker.is_idle());
             let Some(left) = left else {
                 partition.revoked = true;
                 break;
@@ -386,7 +429,10 @@ impl Handler for Intake {
                 .0;
         }
         drop(partitions);
-        self.context.metrics.source_partition_gone(&at.name, at.partition);
+        self.context
+            .site
+            .metrics
+            .source_partition_gone(&at.name, at.partition);
         tracing::info!(source = &*at.source, partition = at.partition, "revoked");
     }
 
@@ -398,31 +444,36 @@ impl Handler for Intake {
             .filter(|other| other.at.name == at.name)
             .filter_map(|other| Some((other.append_time?, other.append_time_at)))
             .max();
-        let Some(partition) = partitions.get_mut(&at.generation) else { return };
+        let Some(partition) = partitions.get_mut(&at.generation) else {
+            return;
+        };
         let time = time.or_else(|| idle_time(newest, partition.observed_at));
         partition.observed = Some((end, time));
-        partition.observed_at = self.context.clock.elapsed();
+        partition.observed_at = self.context.site.clock.elapsed();
         if !file {
             let upto = partition.tracker.committable().unwrap_or(end);
             let lag = u64::try_from(end.saturating_sub(upto)).unwrap_or(0);
             let age = match partition.append_time {
-                Some(append_time) if lag > 0 => self.context.clock.now().since(append_time),
+                Some(append_time) if lag > 0 => self.context.site.clock.now().since(append_time),
                 _ => Span::ZERO,
             };
             drop(partitions);
-            self.context.metrics.source_lag(&at.name, at.partition, lag, age);
+            self.context
+                .site
+                .metrics
+                .source_lag(&at.name, at.partition, lag, age);
         }
     }
 
     fn waiting(&self, source: &str, reason: Option<String>) {
         match reason {
-            Some(reason) => self.context.health.not_ready(&part(source), reason),
-            None => self.context.health.ready(&part(source)),
+            Some(reason) => self.context.site.health.not_ready(&part(source), reason),
+            None => self.context.site.health.ready(&part(source)),
         }
     }
 
     fn now(&self) -> Timestamp {
-        self.context.clock.now()
+        self.context.site.clock.now()
     }
 }
 
@@ -434,3 +485,6 @@ pub fn part(source: &str) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,10 @@
 //!
 //! A partition belongs to one judge, so its steps leave in offset order without sorting.
 
+use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use bytes::Bytes;
 use palisade_detect::engine::Engine;
@@ -13,13 +15,13 @@ use palisade_detect::time::Timestamp;
 use palisade_ingest::offset::{Outcome as TicketOutcome, Ticket};
 use palisade_ingest::source::{Assigned, Record};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
-use crate::clock::Clock;
 use crate::log::{AlertRow, Append, Finished};
-use crate::metrics::Metrics;
-use crate::topology::dead;
 use crate::topology::intake::Work;
+use crate::topology::shutdown::Failure;
 use crate::topology::stage::{Outcome, RecordPlace, SourceTraits, Stage};
+use crate::topology::{Site, dead};
 
 /// Batches waiting for one judge; more hide a slow judge from the sources, at the cost of memory.
 pub const JUDGE_QUEUE_BATCHES: usize = 4;
@@ -49,29 +51,51 @@ pub struct JudgeContext {
     pub engine: Arc<Engine>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
-    /// The clock.
-    pub clock: Clock,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
+    /// Clock and metrics.
+    pub site: Site,
 }
 
+/// Most judges; beyond it the log is the limit.
+const JUDGES_MAX: usize = 16;
+
+/// Judges for this machine: one a core.
+pub fn count() -> usize {
+    thread::available_parallelism()
+        .map_or(1, NonZeroUsize::get)
+        .min(JUDGES_MAX)
+}
+
+/// The queues of judges, and who says that each has ended.
+pub type Judges = (
+    Vec<Sender<Work>>,
+    Vec<oneshot::Receiver<Result<(), Failure>>>,
+);
+
 /// Starts `count` judges; each ends when its queue is closed and empty.
-pub fn start(
-    count: usize,
-    context: &JudgeContext,
-    out: &Sender<Judged>,
-) -> std::io::Result<(Vec<Sender<Work>>, Vec<JoinHandle<()>>)> {
-    let mut queues = Vec::new();
-    let mut threads = Vec::new();
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::Result<Judges> {
+    let (mut queues, mut ends) = (Vec::new(), Vec::new());
     for number in 0..count {
         let (queue, work) = channel(JUDGE_QUEUE_BATCHES);
-        let judge = Judge { context: context.clone(), stage: Stage::new(Arc::clone(&context.engine)) };
+        let (say, ended) = oneshot::channel();
+        let judge = Judge {
+            context: context.clone(),
+            stage: Stage::new(Arc::clone(&context.engine)),
+        };
         let out = out.clone();
-        let thread = thread::Builder::new().name(format!("judge-{number}"));
-        threads.push(thread.spawn(move || judge.run(work, &out))?);
+        thread::Builder::new()
+            .name(format!("judge-{number}"))
+            .spawn(move || {
+                judge.run(work, &out);
+                // Nobody listens any more when the process ends without a drain.
+                say.send(Ok(())).ok();
+            })?;
         queues.push(queue);
+        ends.push(ended);
     }
-    Ok((queues, threads))
+    Ok((queues, ends))
 }
 
 struct Judge {
@@ -93,7 +117,10 @@ impl Judge {
     fn batch(&mut self, work: Work) -> Judged {
         let from = Arc::clone(&work.batch.from);
         let context = self.context.clone();
-        let source = context.traits.get(&from.name).expect("every source has its traits");
+        let source = context
+            .traits
+            .get(&from.name)
+            .expect("every source has its traits");
         let mut judged = Judged {
             from: Arc::clone(&from),
             step: Append::default(),
@@ -103,15 +130,25 @@ impl Judge {
         };
         let mut matches = Vec::new();
         for (record, ticket) in work.batch.records.iter().zip(work.tickets) {
-            let started = context.clock.elapsed();
+            let started = context.site.clock.elapsed();
             let place = place(&from, record);
             let mut outcome = self.stage.record(record.payload.as_deref(), &place, source);
             matches.append(&mut outcome.matches);
             let parked = !outcome.rejects.is_empty();
             self.put(record, outcome, &mut judged);
-            judged.tickets.push((ticket, if parked { TicketOutcome::Parked } else { TicketOutcome::Done }));
+            judged.tickets.push((
+                ticket,
+                if parked {
+                    TicketOutcome::Parked
+                } else {
+                    TicketOutcome::Done
+                },
+            ));
             judged.newest = judged.newest.max(Some(record.append_time));
-            context.metrics.evaluated(context.clock.elapsed().saturating_sub(started));
+            context
+                .site
+                .metrics
+                .evaluated(context.site.clock.elapsed().saturating_sub(started));
         }
         judged.step.matches = match_rows(&from, matches);
         if let Some(last) = work.batch.records.last() {
@@ -128,14 +165,17 @@ impl Judge {
     /// Puts what a record came to into the step, and counts it.
     fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
         let context = &self.context;
-        context.metrics.outcome(&outcome);
-        let now = context.clock.now().to_string();
+        context.site.metrics.outcome(&outcome);
+        let now = context.site.clock.now().to_string();
         for mut alert in outcome.alerts {
             alert.emitted_at.clone_from(&now);
-            context.metrics.alert(&alert);
+            context.site.metrics.alert(&alert);
             judged.alert_times.push(record.append_time);
             let body = Bytes::from(alert.to_line());
-            judged.step.alerts.push(AlertRow { alert_id: alert.alert_id, body });
+            judged.step.alerts.push(AlertRow {
+                alert_id: alert.alert_id,
+                body,
+            });
         }
         let payload = record.payload.as_deref().unwrap_or_default();
         for (origin, reject) in &outcome.rejects {

@@ -45,8 +45,11 @@ pub struct Offline {
 impl Offline {
     /// Stages for one input.
     pub fn new(engine: Arc<Engine>, traits: SourceTraits, watermark: Watermark) -> Self {
-        let definitions =
-            engine.correlations().iter().map(|def| (def.version, Arc::clone(def))).collect();
+        let definitions = engine
+            .correlations()
+            .iter()
+            .map(|def| (def.version, Arc::clone(def)))
+            .collect();
         Self {
             stage: Stage::new(engine),
             traits,
@@ -71,8 +74,16 @@ impl Offline {
         payload: Option<&[u8]>,
         received: Timestamp,
     ) -> Result<Outcome, StepError> {
-        let at = SourcePartition { source: Arc::clone(path), incarnation: 1, partition: 0 };
-        let place = RecordPlace { at, offset, append_time: received };
+        let at = SourcePartition {
+            source: Arc::clone(path),
+            incarnation: 1,
+            partition: 0,
+        };
+        let place = RecordPlace {
+            at,
+            offset,
+            append_time: received,
+        };
         let mut outcome = self.stage.record(payload, &place, &self.traits);
         self.newest = self.newest.max(outcome.latest_event_time);
         self.sources.insert(Arc::clone(path), offset + 1);
@@ -155,5 +166,9 @@ impl Offline {
 }
 
 fn source(path: &Arc<str>) -> Source {
-    Source { name: path.to_string(), incarnation: 1, partition: 0 }
+    Source {
+        name: path.to_string(),
+        incarnation: 1,
+        partition: 0,
+    }
 }

@@ -1,0 +1,162 @@
+//! A running topology: its tasks, and what their ends mean.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use palisade_ingest::source::{Handler, Source};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::intake::Intake;
+use super::shutdown::Failure;
+
+/// A part of the topology that runs by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The source of this name.
+    Source(Arc<str>),
+    /// One of the judges.
+    Judge,
+    /// The appender.
+    Appender,
+    /// The folds.
+    Folds,
+    /// Trimming, signs of life.
+    Upkeep,
+}
+
+/// What runs, and the first thing that ends.
+#[derive(Default)]
+pub struct Tasks {
+    set: JoinSet<(Part, Result<(), Failure>)>,
+    /// The parts in `set`.
+    running: Vec<Part>,
+}
+
+impl Tasks {
+    /// Runs a stage.
+    pub fn spawn<E>(
+        &mut self,
+        part: Part,
+        stage: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: Into<Failure>,
+    {
+        self.running.push(part.clone());
+        self.set
+            .spawn(async move { (part, stage.await.map_err(Into::into)) });
+    }
+
+    /// Waits for a thread that says its end; a panic ends it without a word.
+    pub fn watch(&mut self, part: Part, ended: oneshot::Receiver<Result<(), Failure>>) {
+        let lost = Failure::Lost { part: part.clone() };
+        self.spawn(part, async move { ended.await.unwrap_or(Err(lost)) });
+    }
+
+    /// Whether any part that `is_meant` still runs.
+    pub fn runs(&self, is_meant: impl Fn(&Part) -> bool) -> bool {
+        self.running.iter().any(is_meant)
+    }
+
+    /// The next part that ends, and how. `None` when nothing runs any more.
+    ///
+    /// # Errors
+    /// When the part did not end well.
+    ///
+    /// # Panics
+    /// Never: every task's part is in the list.
+    pub async fn next(&mut self) -> Option<Result<Part, Failure>> {
+        match self.set.join_next().await? {
+            Ok((part, Ok(()))) => {
+                let place = self.running.iter().position(|running| *running == part);
+                self.running
+                    .swap_remove(place.expect("every task's part is in the list"));
+                Some(Ok(part))
+            }
+            Ok((part, Err(failure))) => {
+                tracing::error!(?part, "a part of the topology failed");
+                Some(Err(failure))
+            }
+            Err(_) => Some(Err(Failure::Panicked)),
+        }
+    }
+}
+
+/// A topology under way.
+pub struct Running {
+    pub(super) tasks: Tasks,
+    pub(super) intake: Arc<Intake>,
+    pub(super) stop_sources: Arc<AtomicBool>,
+    pub(super) stop_folds: watch::Sender<bool>,
+}
+
+/// Whoever gives a topology up without a drain leaves no thread that goes on reading.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop_sources.store(true, Ordering::Relaxed);
+        self.intake.close();
+    }
+}
+
+impl Running {
+    /// Lets the sources read, each on a thread of its own.
+    pub(super) fn read(
+        mut self,
+        sources: Vec<(Arc<str>, Box<dyn Source>)>,
+    ) -> Result<Self, Failure> {
+        for (name, source) in sources {
+            let handler: Arc<dyn Handler> = Arc::<Intake>::clone(&self.intake);
+            let stop = Arc::clone(&self.stop_sources);
+            let (say, ended) = oneshot::channel();
+            let thread = thread::Builder::new().name(format!("source-{name}"));
+            let read = move || {
+                // Nobody listens any more when the process ends without a drain.
+                say.send(source.run(handler, stop).map_err(Failure::from))
+                    .ok();
+            };
+            thread.spawn(read)?;
+            self.tasks.watch(Part::Source(name), ended);
+        }
+        Ok(self)
+    }
+
+    /// Runs until a signal, the end of every source, or the first failure; then drains.
+    ///
+    /// # Errors
+    /// When a part failed, the drain took too long, or a second signal came.
+    pub async fn run(mut self, mut signals: mpsc::Receiver<()>) -> Result<(), Failure> {
+        while self.is_reading() {
+            tokio::select! {
+                Some(()) = signals.recv() => {
+                    tracing::info!("draining");
+                    break;
+                }
+                ended = self.tasks.next() => Self::ended(ended)?,
+            }
+        }
+        tokio::select! {
+            drained = self.drain() => drained,
+            Some(()) = signals.recv() => Err(Failure::Signal),
+        }
+    }
+
+    /// Whether a source runs.
+    pub(super) fn is_reading(&self) -> bool {
+        self.tasks.runs(|part| matches!(part, Part::Source(_)))
+    }
+
+    /// Takes note of a part that ended: only a source may, and only well.
+    pub(super) fn ended(ended: Option<Result<Part, Failure>>) -> Result<(), Failure> {
+        match ended {
+            Some(Ok(Part::Source(name))) => {
+                tracing::info!(source = &*name, "the source has ended");
+                Ok(())
+            }
+            Some(Ok(part)) => Err(Failure::Lost { part }),
+            Some(Err(failure)) => Err(failure),
+            None => Err(Failure::Panicked),
+        }
+    }
+}

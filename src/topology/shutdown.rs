@@ -1,0 +1,111 @@
+//! How a topology ends: the drain, and what went wrong otherwise.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use palisade_ingest::source::SourceError;
+use tokio::time::timeout;
+
+use super::fold::FoldError;
+use super::run::{Part, Running};
+use crate::exit::Exit;
+use crate::log::{AppendError, ReadError};
+
+/// How long sources, judges, the log and the folds may take to bring what was read to its end.
+pub const DRAIN: Duration = Duration::from_secs(25);
+
+/// Why a topology ends other than by a drain. The process ends; the next start goes on from what is
+/// durable.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A source cannot go on.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The folds cannot go on.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
+    Thread(#[from] std::io::Error),
+    /// A part ended that should run.
+    #[error("the part {part:?} ended by itself, which is a bug")]
+    Lost {
+        /// The part.
+        part: Part,
+    },
+    /// A part panicked.
+    #[error("a part of the topology panicked, which is a bug")]
+    Panicked,
+    /// The drain took too long.
+    #[error("the drain took longer than {DRAIN:?}; what is left is read again at the next start")]
+    DrainTimeout,
+    /// A second signal came during the drain.
+    #[error("a second signal ended the drain; what is left is read again at the next start")]
+    Signal,
+}
+
+impl Failure {
+    /// The exit status that the failure asks for.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Append(error) | Self::Fold(FoldError::Append(error)) => of_append(error),
+            Self::Read(_)
+            | Self::Fold(FoldError::Read(_) | FoldError::Step(_) | FoldError::Definition { .. })
+            | Self::Source(SourceError::Position { .. }) => Exit::StateGap,
+            Self::Source(_)
+            | Self::Thread(_)
+            | Self::Lost { .. }
+            | Self::Panicked
+            | Self::DrainTimeout
+            | Self::Signal => Exit::Problems,
+        }
+    }
+}
+
+/// The exit status of a log that cannot be written.
+pub(super) fn of_append(error: &AppendError) -> Exit {
+    match error {
+        AppendError::Fenced => Exit::Held,
+        AppendError::Conflict { .. } => Exit::StateConflict,
+        AppendError::Broken(_) => Exit::StateGap,
+    }
+}
+
+impl Running {
+    /// Stops the sources, then brings everything that was read to its end, stage by stage.
+    pub(super) async fn drain(&mut self) -> Result<(), Failure> {
+        timeout(DRAIN, self.drain_to_log())
+            .await
+            .map_err(|_| Failure::DrainTimeout)??;
+        tracing::info!("drained");
+        Ok(())
+    }
+
+    async fn drain_to_log(&mut self) -> Result<(), Failure> {
+        // A source waits for its tickets and commits before it ends.
+        self.stop_sources.store(true, Ordering::Relaxed);
+        while self.is_reading() {
+            let ended = self.tasks.next().await;
+            Self::ended(ended)?;
+        }
+        // Without the intake's ends of their queues the judges end, and without theirs the appender.
+        self.intake.close();
+        self.end_of(|part| *part == Part::Appender).await?;
+        self.stop_folds.send_replace(true);
+        self.end_of(|part| *part == Part::Folds).await
+    }
+
+    /// Waits until no part runs that `is_meant`.
+    async fn end_of(&mut self, is_meant: impl Fn(&Part) -> bool) -> Result<(), Failure> {
+        while self.tasks.runs(&is_meant) {
+            self.tasks.next().await.ok_or(Failure::Panicked)??;
+        }
+        Ok(())
+    }
+}
