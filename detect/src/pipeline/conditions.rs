@@ -163,6 +163,7 @@ pub(super) fn raw_text(value: &RawValue) -> String {
         RawValue::Text(text) => text.clone(),
         RawValue::Number(number) => number.text(),
         RawValue::Bool(truth) => truth.to_string(),
+        RawValue::Paths(paths) => paths.join(","),
         RawValue::Null => String::new(),
     }
 }

@@ -330,12 +330,12 @@ fn rename(item: &mut Item, step: &Step) {
     }
     if item.modifiers.contains(&Modifier::FieldRef) {
         for value in &mut item.values {
-            // Of several paths the first stands for the other field's value.
-            if let RawValue::Text(name) = value
-                && let Some(path) = step.apply(vec![name.clone()]).into_iter().next()
-            {
-                *name = path;
-            }
+            let paths = match value {
+                RawValue::Text(name) => vec![std::mem::take(name)],
+                RawValue::Paths(paths) => std::mem::take(paths),
+                _ => continue,
+            };
+            *value = RawValue::Paths(step.apply(paths));
         }
     }
 }
