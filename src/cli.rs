@@ -1,12 +1,13 @@
 //! The command line: one file per subcommand, each with its options and an `execute`.
 
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::ColorChoice;
 use palisade_detect::diagnostic::Color;
 
-use crate::config::load;
+use crate::config::load::{self, Findings, Loaded};
 use crate::exit::Exit;
 
 pub mod run;
@@ -134,6 +135,37 @@ pub struct ConfigFile {
         default_value = "palisade.yaml"
     )]
     pub config: PathBuf,
+}
+
+/// Loads a configuration, and says on standard error what is wrong with it, warnings included.
+///
+/// # Errors
+/// When it cannot be used; the status is [`Exit::Usage`].
+pub fn load_config(path: &Path, terminal: Terminal) -> anyhow::Result<Loaded> {
+    let tell = |findings: &Findings| {
+        let text = findings.render(terminal.stderr);
+        std::io::stderr().write_all(text.as_bytes())
+    };
+    match load::load(path) {
+        Ok(loaded) => {
+            tell(&loaded.findings)?;
+            Ok(loaded)
+        }
+        Err(findings) => {
+            tell(&findings)?;
+            let errors = findings
+                .diagnostics
+                .iter()
+                .filter(|one| one.is_error())
+                .count();
+            let errors = if errors == 1 {
+                "1 error".to_owned()
+            } else {
+                format!("{errors} errors")
+            };
+            Err(anyhow!("{errors} in `{}`", path.display()).context(Exit::Usage))
+        }
+    }
 }
 
 /// Output of commands that print for people or for programs.

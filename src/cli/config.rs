@@ -1,8 +1,9 @@
 //! `palisade config`: show the effective configuration.
 
-use anyhow::anyhow;
+use std::io::Write as _;
 
 use super::{ConfigFile, Terminal, TextOrJson};
+use crate::config::show;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -43,8 +44,14 @@ pub struct ShowArgs {
 /// Prints the effective configuration.
 ///
 /// # Errors
-/// When standard output is gone.
+/// When the configuration cannot be used, or standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let _ = (args, terminal);
-    Err(anyhow!("`config` is not available in this build"))
+    let Command::Show(args) = &args.command;
+    let loaded = super::load_config(&args.config.config, terminal)?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        TextOrJson::Text => out.write_all(show::text(&loaded.entries).as_bytes())?,
+        TextOrJson::Json => writeln!(out, "{:#}", show::json(&loaded.entries))?,
+    }
+    Ok(Exit::Ok)
 }

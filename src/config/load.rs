@@ -1,5 +1,16 @@
 //! Reads the file and the environment; the only place that does.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use palisade_detect::diagnostic::{self, Color, Diagnostic, Place, code};
+use palisade_detect::yaml::{self, FILE_BYTES_MAX};
+
+use super::Config;
+use super::reader::{Entry, Environment, Reader};
+
 /// An environment variable, if it is set to UTF-8 text.
 #[expect(
     clippy::disallowed_methods,
@@ -7,4 +18,125 @@
 )]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// Every option in effect, in the order of the reference.
+    pub entries: Vec<Entry>,
+    /// Warnings.
+    pub findings: Findings,
+}
+
+/// What is wrong with a configuration, and its text to show the places in.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// The problems.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The file, passwords that stand in it masked.
+    pub text: Arc<str>,
+}
+
+impl Findings {
+    /// The problems as text with source lines.
+    pub fn render(&self, color: Color) -> String {
+        diagnostic::render(&self.diagnostics, &|_| Some(self.text.to_string()), color)
+    }
+}
+
+/// Reads and validates the configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included.
+pub fn load(path: &Path) -> Result<Loaded, Findings> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let message = format!("the configuration cannot be read: {error}");
+        let problem = Diagnostic::error(code::FILE_UNREADABLE, &Place::start_of(&name), message);
+        return Err(Findings {
+            diagnostics: vec![problem],
+            text: Arc::from(""),
+        });
+    }
+    let base = path.parent().unwrap_or(Path::new(""));
+    parse(&name, &bytes, base, &environment)
+}
+
+/// Validates a configuration; relative paths start at `base`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(
+    name: &str,
+    bytes: &[u8],
+    base: &Path,
+    environment: Environment<'_>,
+) -> Result<Loaded, Findings> {
+    let text = String::from_utf8_lossy(bytes);
+    let documents = yaml::parse(name, bytes).map_err(|diagnostics| Findings {
+        diagnostics,
+        text: mask_by_words(&text),
+    })?;
+    let mut reader = Reader::new(environment, base);
+    let config = match documents.as_slice() {
+        [root] => reader.config(root),
+        [] => {
+            let place = Place::start_of(name);
+            reader.problem(code::CONFIG_MISSING, &place, "the configuration is empty");
+            None
+        }
+        [_, second, ..] => {
+            let message = "the configuration must be one YAML document";
+            reader.problem(code::CONFIG_TYPE, &second.place, message);
+            None
+        }
+    };
+    let failed = reader.problems.iter().any(Diagnostic::is_error);
+    let text = mask(&text, &reader.masked);
+    let findings = Findings {
+        diagnostics: reader.problems,
+        text,
+    };
+    match config {
+        Some(config) if !failed => Ok(Loaded {
+            config,
+            entries: reader.entries,
+            findings,
+        }),
+        _ => Err(findings),
+    }
+}
+
+/// The text with every character of these byte ranges replaced, so that places stay where they are.
+fn mask(text: &str, ranges: &[std::ops::Range<usize>]) -> Arc<str> {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if c != '\n' && ranges.iter().any(|range| range.contains(&at)) {
+            out.extend(std::iter::repeat_n('*', c.len_utf8()));
+        } else {
+            out.push(c);
+        }
+    }
+    Arc::from(out)
+}
+
+/// The text of a file that is no YAML: what follows a key that is named like a secret is masked.
+fn mask_by_words(text: &str) -> Arc<str> {
+    let mut ranges = Vec::new();
+    for (at, _) in text.match_indices("password") {
+        let line = text
+            .get(at..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default();
+        if let Some(colon) = line.find(':') {
+            ranges.push(at + colon + 1..at + line.len());
+        }
+    }
+    mask(text, &ranges)
 }

@@ -52,6 +52,8 @@ codes! {
     YAML_ALIASES = "PAL0112", "limit-exceeded";
     /// Aliases expand to more than the limit.
     YAML_EXPANSION = "PAL0113", "limit-exceeded";
+    /// The file or folder cannot be read.
+    FILE_UNREADABLE = "PAL0114", "unreadable-file";
 
     /// A document is no mapping.
     DOCUMENT_TYPE = "PAL0201", "wrong-type";

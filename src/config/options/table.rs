@@ -1,0 +1,101 @@
+//! The rows.
+
+use super::Default::{Absent, Required, Value};
+use super::{Kind, Row, Section};
+
+const fn row(
+    section: Section,
+    key: &'static str,
+    kind: Kind,
+    default: super::Default,
+    what: &'static str,
+) -> Row {
+    Row {
+        section,
+        key,
+        kind,
+        default,
+        what,
+    }
+}
+
+/// Every option, by section.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    row(Section::Top, "rules", Kind::Paths, Required, "Rule files and folders. Folders are read with all below them (`*.yml`, `*.yaml`; not `*.cases.yml`, `pipelines/`, `lists/`). A rule that does not load is reported and skipped, the others go on."),
+    row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
+    row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
+    row(Section::Top, "sources", Kind::Nested("list of mappings"), Required, "Where records come from; at least one."),
+    row(Section::Top, "sinks", Kind::Nested("list of mappings"), Absent("none: alerts stay in the state directory"), "Where alerts go. Each sink has its own durable cursor: one that is down delays only itself."),
+    row(Section::Top, "http", Kind::Nested("mapping"), Absent("the defaults below"), "Metrics and health."),
+    row(Section::Top, "dead_letters", Kind::Nested("mapping"), Absent("the defaults below"), "What happens to records that cannot become events."),
+    row(Section::Top, "lateness", Kind::Duration, Absent("each log type's own"), "How much later than the newest record of its source an event may arrive and still be counted in order by correlations. Longer holds more state; `0s` expects order."),
+    row(Section::Top, "log", Kind::Nested("mapping"), Absent("the defaults below"), "The log of the process itself, on standard error. It never holds event content."),
+
+    row(Section::Pipelines, "default", Kind::Bool, Value("true"), "Whether the built-in field map for Azure logs applies. `false` when the rules are written for the records as they are."),
+    row(Section::Pipelines, "files", Kind::Paths, Absent("none"), "Pipeline files on top, applied by ascending priority."),
+
+    row(Section::State, "dir", Kind::Path, Value("state"), "The directory; made if it is not there, readable by its owner only, held by one process at a time. Put it on a disk that survives the process."),
+    row(Section::State, "retention", Kind::Nested("mapping"), Absent("the defaults below"), "How long things stay. Matches stay for the longest timespan of a correlation and 24 hours, at least 7 days. What is not delivered is never trimmed."),
+    row(Section::State, "max_bytes", Kind::Size, Value("20GiB"), "Size of the state at which delivered alerts and old dead letters go early; when that is not enough, sources pause as with a full disk. At least `64MiB`."),
+
+    row(Section::Retention, "alerts", Kind::Duration, Value("30d"), "How long delivered alerts stay readable by `palisade alerts`. `0s` trims them once every sink has them."),
+    row(Section::Retention, "dead", Kind::Duration, Value("30d"), "How long dead letters stay."),
+
+    row(Section::Source, "name", Kind::Text, Required, "Unique among the sources, 1 to 64 of `a-z`, `0-9`, `_`, `-`. It is part of every event id: renaming a source makes new ids."),
+    row(Section::Source, "type", Kind::Choice(&["kafka", "file"]), Required, "What kind of source."),
+    row(Section::Source, "tenant", Kind::Text, Value("default"), "Whose data it is. Part of every id, so changing it while state exists is refused."),
+    row(Section::Source, "unknown", Kind::Nested("mapping"), Absent("the defaults below"), "What happens to events of unknown type."),
+    row(Section::Source, "logsource", Kind::Nested("mapping"), Absent("unknown events state none"), "The Sigma log source that events of unknown type state. Without one, every rule judges them."),
+
+    row(Section::KafkaSource, "topics", Kind::Texts, Required, "Topics to read; at least one."),
+    row(Section::KafkaSource, "group", Kind::Text, Required, "Consumer group. Its commits trail the state directory; do not share it with another program."),
+    row(Section::KafkaSource, "start", Kind::Nested("`earliest`, `latest`, or mapping"), Required, "Where to begin in a partition that the group never read. There is no default, as `latest` can lose and `earliest` can flood."),
+    row(Section::KafkaSource, "instance", Kind::Text, Absent("the source's name"), "Static member of the group (`group.instance.id`): a restart within the session time moves no partition. Must differ between processes that share a group."),
+
+    row(Section::FileSource, "path", Kind::Paths, Required, "Files, folders (recursive) or `-` for standard input: NDJSON, JSON over many lines, gzip, zstd. Read once, from the start."),
+
+    row(Section::Unknown, "judge", Kind::Choice(&["all", "none"]), Value("all"), "Whether every rule or no rule judges them. They are counted by category either way."),
+
+    row(Section::Logsource, "product", Kind::Text, Absent("not stated"), "Sigma `product`."),
+    row(Section::Logsource, "service", Kind::Text, Absent("not stated"), "Sigma `service`."),
+    row(Section::Logsource, "category", Kind::Text, Absent("not stated"), "Sigma `category`."),
+
+    row(Section::Start, "timestamp", Kind::Time, Required, "Begin with the first record at or after this time (RFC 3339), such as `2026-03-02T00:00:00Z`."),
+
+    row(Section::Sink, "name", Kind::Text, Required, "Unique among the sinks, 1 to 64 of `a-z`, `0-9`, `_`, `-`. The cursor stands under it: a renamed sink begins anew."),
+    row(Section::Sink, "type", Kind::Choice(&["stdout", "file", "kafka"]), Required, "What kind of sink."),
+
+    row(Section::StdoutSink, "format", Kind::Choice(&["auto", "pretty", "ndjson"]), Value("auto"), "`pretty` for people, `ndjson` for programs; `auto` is pretty on a terminal."),
+
+    row(Section::FileSink, "path", Kind::Path, Required, "The file; alerts are appended as NDJSON and are on disk before the cursor moves."),
+    row(Section::FileSink, "rotate", Kind::Size, Value("256MiB"), "Size at which the file is set aside and a new one begun. `0` never rotates."),
+    row(Section::FileSink, "keep", Kind::Number, Value("0"), "How many files that were set aside are kept. `0` keeps all."),
+
+    row(Section::KafkaSink, "topic", Kind::Text, Required, "Topic that takes the alerts; the key of each is its dedupe key. It must exist or be created by the broker."),
+
+    row(Section::KafkaClient, "brokers", Kind::Texts, Required, "Brokers to begin with, as `host:port`. Event Hubs: `NAMESPACE.servicebus.windows.net:9093`."),
+    row(Section::KafkaClient, "tls", Kind::Nested("`true`, `false`, or mapping"), Absent("`false`"), "Whether to speak TLS. `true` trusts the system's certificate authorities. Certificates are always checked."),
+    row(Section::KafkaClient, "sasl", Kind::Nested("mapping"), Absent("no login"), "How to log in."),
+    row(Section::KafkaClient, "properties", Kind::Nested("mapping of text to text"), Absent("none"), "Further librdkafka properties, for tuning. Those that break a promise or open a door are refused by name."),
+
+    row(Section::Tls, "ca", Kind::Path, Absent("the system's"), "Certificate authorities in PEM format to trust instead of the system's."),
+    row(Section::Tls, "certificate", Kind::Path, Absent("none"), "Client certificate in PEM format; needs `key`."),
+    row(Section::Tls, "key", Kind::Path, Absent("none"), "Private key in PEM format; needs `certificate`."),
+    row(Section::Tls, "key_password", Kind::Secret, Absent("the key is not encrypted"), "Password of the private key."),
+
+    row(Section::Sasl, "mechanism", Kind::Choice(&["plain", "scram-sha-256", "scram-sha-512"]), Required, "SASL mechanism. Event Hubs: `plain`."),
+    row(Section::Sasl, "username", Kind::Text, Required, "User. Event Hubs: `$ConnectionString`."),
+    row(Section::Sasl, "password", Kind::Secret, Required, "Password. Event Hubs: the connection string."),
+
+    row(Section::Http, "listen", Kind::Address, Value("127.0.0.1:9600"), "Address of `/metrics`, `/livez` and `/readyz`. There is no login: keep it inside. Port `0` takes a free port."),
+
+    row(Section::DeadLetters, "breaker", Kind::Nested("mapping"), Absent("the defaults below"), "When so much is parked for one reason that the line should stop: a changed schema must not pour a day of logs into the dead letters."),
+
+    row(Section::Breaker, "share", Kind::Share, Value("5%"), "Share of the records within `window` that may be parked for one reason. `100%` never stops the line."),
+    row(Section::Breaker, "window", Kind::Duration, Value("1m"), "Length of the window."),
+    row(Section::Breaker, "min_records", Kind::Number, Value("100"), "Fewest records within the window for the share to count."),
+
+    row(Section::Log, "format", Kind::Choice(&["pretty", "json"]), Value("pretty"), "`json` for collectors: one object a line."),
+    row(Section::Log, "level", Kind::Text, Value("info"), "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,palisade_ingest=debug`."),
+];
