@@ -37,6 +37,7 @@ pub mod intake;
 pub mod judge;
 pub mod appender;
 pub mod fold;
+pub mod delivery;
 pub mod upkeep;
 pub mod offline;
 pub mod run;

@@ -4,6 +4,7 @@
 //! sink's cursor by the answers. A sink never sees a source's offset.
 
 pub mod sink;
+pub mod delivery;
 pub mod stdout;
 pub mod file;
 pub mod kafka;

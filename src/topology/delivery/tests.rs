@@ -1,0 +1,253 @@
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::*;
+use crate::log::AlertRow;
+use crate::log::sqlite::{Options, SqliteLog};
+
+/// A sink that answers by a script and keeps what it was given.
+#[derive(Default)]
+struct Fake {
+    answers: Mutex<Vec<Vec<SinkResult>>>,
+    seen: watch::Sender<Vec<Vec<String>>>,
+    closed: watch::Sender<bool>,
+}
+
+struct FakeSink(Arc<Fake>);
+
+#[async_trait::async_trait]
+impl Sink for FakeSink {
+    async fn deliver(&mut self, batch: &[SinkItem]) -> Vec<SinkResult> {
+        let ids = batch.iter().map(|item| item.alert_id.clone()).collect();
+        self.0.seen.send_modify(|seen| seen.push(ids));
+        let mut answers = self.0.answers.lock().unwrap();
+        if answers.is_empty() {
+            return vec![SinkResult::Done; batch.len()];
+        }
+        answers.remove(0)
+    }
+
+    async fn close(&mut self) {
+        self.0.closed.send_replace(true);
+    }
+}
+
+fn fake(answers: Vec<Vec<SinkResult>>) -> Arc<Fake> {
+    Arc::new(Fake {
+        answers: Mutex::new(answers),
+        ..Fake::default()
+    })
+}
+
+fn open(dir: &Path) -> Arc<SqliteLog> {
+    let options = Options {
+        flush: Duration::ZERO,
+        ..Options::new(Clock::start())
+    };
+    Arc::new(SqliteLog::open(dir, options).unwrap())
+}
+
+async fn append(log: &SqliteLog, ids: &[&str]) {
+    let row = |id: &&str| AlertRow {
+        alert_id: (*id).to_owned(),
+        body: Bytes::from(format!(r#"{{"alert_id":"{id}","dedupe_key":"k"}}"#)),
+    };
+    let alerts = ids.iter().map(row).collect();
+    log.append(Append {
+        alerts,
+        ..Append::default()
+    })
+    .await
+    .unwrap();
+}
+
+/// A running delivery to `fake` under the name `s`.
+struct Running {
+    fake: Arc<Fake>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<Result<(), DeliveryError>>,
+}
+
+fn start(log: &Arc<SqliteLog>, fake: &Arc<Fake>) -> Running {
+    let delivery = Delivery {
+        name: "s".to_owned(),
+        sink: Box::new(FakeSink(Arc::clone(fake))),
+        log: Arc::clone(log) as Arc<dyn Log>,
+        clock: Clock::start(),
+        metrics: Arc::new(Metrics::default()),
+        pauses: Pauses {
+            retry_min: Duration::from_millis(1),
+            retry_max: Duration::from_millis(2),
+            blocked: Duration::from_millis(1),
+        },
+    };
+    let (stop, stopped) = watch::channel(false);
+    Running {
+        fake: Arc::clone(fake),
+        stop,
+        task: tokio::spawn(delivery.run(stopped)),
+    }
+}
+
+impl Running {
+    /// Waits until the sink was called `calls` times, and says with what.
+    async fn seen(&self, calls: usize) -> Vec<Vec<String>> {
+        let mut seen = self.fake.seen.subscribe();
+        seen.wait_for(|seen| seen.len() >= calls)
+            .await
+            .unwrap()
+            .clone()
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn why(class: &'static str) -> Why {
+    Why {
+        class,
+        message: "because".to_owned(),
+    }
+}
+
+fn retry() -> SinkResult {
+    SinkResult::RetryAfter(Duration::ZERO, why("unreachable"))
+}
+
+#[tokio::test]
+async fn alerts_leave_in_log_order_and_a_restart_resumes_at_the_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a", "b"]).await;
+    let first = start(&log, &fake(vec![]));
+    assert_eq!(first.seen(1).await, [["a", "b"]]);
+    append(&log, &["c"]).await;
+    assert_eq!(first.seen(2).await[1], ["c"]);
+    first.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 4);
+
+    append(&log, &["d"]).await;
+    let second = start(&log, &fake(vec![]));
+    assert_eq!(second.seen(1).await, [["d"]]);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_not_taken_comes_again_under_the_same_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a", "b", "c"]).await;
+    let running = start(&log, &fake(vec![vec![SinkResult::Done, retry(), retry()]]));
+    let seen = running.seen(2).await;
+    assert_eq!(seen[0], ["a", "b", "c"]);
+    assert_eq!(seen[1], ["b", "c"]);
+    running.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn poison_is_parked_durably_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a", "bad", "c"]).await;
+    let poison = SinkResult::Poison(why("too_large"));
+    let running = start(
+        &log,
+        &fake(vec![vec![SinkResult::Done, poison, SinkResult::Done]]),
+    );
+    log.watch(Stream::Dead)
+        .wait_for(|next| *next == 2)
+        .await
+        .unwrap();
+    running.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 4);
+    let dead = log.read(Stream::Dead, 1, 10).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_slice(&dead[0].body).unwrap();
+    assert_eq!(letter["sink"], "s");
+    assert_eq!(letter["reason"], "too_large");
+    assert!(
+        letter["text"]
+            .as_str()
+            .unwrap()
+            .contains(r#""alert_id":"bad""#)
+    );
+}
+
+#[tokio::test]
+async fn a_blocked_sink_is_tried_again_and_nothing_is_parked() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a"]).await;
+    let blocked = || vec![SinkResult::Blocked(why("denied"))];
+    let running = start(&log, &fake(vec![blocked(), blocked(), blocked()]));
+    assert_eq!(running.seen(4).await, [["a"], ["a"], ["a"], ["a"]]);
+    running.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 2);
+    assert_eq!(log.bounds(Stream::Dead).await.unwrap(), 1..1);
+}
+
+#[tokio::test]
+async fn a_flood_of_poison_blocks_the_sink_instead_of_emptying_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let ids: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    append(&log, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let poison = vec![SinkResult::Poison(why("refused")); 200];
+    let running = start(&log, &fake(vec![poison]));
+    running.seen(2).await;
+    running.stop().await;
+    assert_eq!(log.bounds(Stream::Dead).await.unwrap(), 1..1);
+    assert_eq!(
+        log.cursor("sink/s").await.unwrap(),
+        201,
+        "delivered once it was put right"
+    );
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_sink_that_is_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a"]).await;
+    let running = start(&log, &fake(vec![vec![retry()]; 1_000]));
+    running.seen(3).await;
+    let fake = Arc::clone(&running.fake);
+    running.stop().await;
+    assert!(*fake.closed.borrow());
+    assert_eq!(
+        log.cursor("sink/s").await.unwrap(),
+        1,
+        "the alert is still due"
+    );
+}
+
+#[tokio::test]
+async fn a_new_sink_starts_at_the_oldest_alert_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    append(&log, &["a", "b"]).await;
+    let month = palisade_detect::time::Span::from_seconds(31 * 24 * 3_600);
+    log.trim(Clock::start().now().plus(month), 1).await.unwrap();
+    append(&log, &["c"]).await;
+    let running = start(&log, &fake(vec![]));
+    assert_eq!(running.seen(1).await, [["c"]]);
+    running.stop().await;
+}
+
+#[test]
+fn batches_are_bounded_by_bytes_and_hold_one_alert_at_least() {
+    let row = |pos, bytes| Row {
+        pos,
+        part: 0,
+        body: Bytes::from(vec![b' '; bytes]),
+    };
+    let half = BATCH_BYTES_MAX / 2;
+    let positions = |rows| items(rows).iter().map(|item| item.pos).collect::<Vec<_>>();
+    assert_eq!(
+        positions(vec![row(1, half), row(2, half), row(3, 1)]),
+        [1, 2]
+    );
+    assert_eq!(positions(vec![row(1, BATCH_BYTES_MAX + 1), row(2, 1)]), [1]);
+}
