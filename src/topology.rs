@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use palisade_detect::engine::Engine;
 use palisade_ingest::source::Source;
+use palisade_sinks::sink::Sink;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::Health;
@@ -85,6 +86,8 @@ pub struct Parts {
     pub sources: Vec<(Arc<str>, Box<dyn Source>)>,
     /// The log.
     pub log: Arc<SqliteLog>,
+    /// Where alerts leave, by name.
+    pub sinks: Vec<(String, Box<dyn Sink>)>,
     /// Whether the log is a new one.
     pub state: StateAge,
     /// Clock, health and metrics.
@@ -109,6 +112,8 @@ impl Parts {
         site.metrics.follow_alerts(log.watch(Stream::Alerts));
         let mut tasks = Tasks::default();
 
+        let stop_deliveries = tasks.deliver(self.sinks, &log, &site);
+
         let correlations = engine.correlations();
         let definitions = fold::store_definitions(&*log, correlations).await?;
         let folds = Folds::rebuild(Arc::clone(&log), definitions, site.clone()).await?;
@@ -120,15 +125,10 @@ impl Parts {
         tasks.spawn(Part::Folds, folds.run(stopped));
 
         let (out, steps) = mpsc::channel(APPEND_QUEUE_BATCHES);
-        let (engine, judging) = (Arc::clone(&engine), Arc::clone(&traits));
-        let ticks = if engine.correlations().is_empty() {
-            Ticks::Off
-        } else {
-            Ticks::Written
-        };
+        let ticks = Ticks::for_correlations(correlations.len());
         let context = JudgeContext {
-            engine,
-            traits: judging,
+            engine: Arc::clone(&engine),
+            traits: Arc::clone(&traits),
             site: site.clone(),
         };
         let (queues, judges) = judge::start(judge::count(), &context, &out)?;
@@ -165,6 +165,7 @@ impl Parts {
             intake,
             stop_sources,
             stop_folds,
+            stop_deliveries,
         }
         .read(sources)
     }

@@ -47,6 +47,13 @@ pub enum Ticks {
     Off,
 }
 
+impl Ticks {
+    /// Ticks for so many correlations.
+    pub const fn for_correlations(count: usize) -> Self {
+        if count == 0 { Self::Off } else { Self::Written }
+    }
+}
+
 impl Appender {
     /// Appends until the queue is closed and empty.
     ///

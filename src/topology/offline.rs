@@ -1,10 +1,10 @@
-//! The same stages without a log: for `replay` and for the cases beside the rules.
+//! The same stages without a log: for `replay`, for `demo`'s dry run and for the cases beside the
+//! rules.
 //!
 //! Matches get their positions as they come, so the folds see what they would see in `run` with one
 //! source. Event times are taken as they are; the watermark stands still until [`Offline::finish`],
 //! or, with a lateness, follows the running maximum of event times.
 
-use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,13 +12,17 @@ use palisade_detect::alert::Alert;
 use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, Pos, StepError};
 use palisade_detect::engine::Engine;
 use palisade_detect::event::SourcePartition;
-use palisade_detect::matches::{self, Mark, MatchBatch, Record, Source, Tick};
+use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Source, Tick};
 use palisade_detect::time::{Span, Timestamp};
 
+use super::fold::{self, Suppression};
 use super::stage::{Outcome, RecordPlace, SourceTraits, Stage};
 
 /// Records between two ticks of `--lateness`: often enough to bound the folds' memory.
 const TICK_RECORDS: u64 = 1_000;
+
+/// The source whose marks carry the time of the whole input.
+const INPUT: &str = "input";
 
 /// How the watermark moves before the input ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,30 +41,42 @@ pub struct Offline {
     definitions: Definitions,
     watermark: Watermark,
     newest: Option<Timestamp>,
-    sources: BTreeMap<Arc<str>, i64>,
-    since_tick: u64,
+    records: u64,
     pos: Pos,
 }
 
 impl Offline {
     /// Stages for one input.
-    pub fn new(engine: Arc<Engine>, traits: SourceTraits, watermark: Watermark) -> Self {
-        let definitions = engine
-            .correlations()
+    ///
+    /// # Errors
+    /// When a fold does not take the engine's correlations: a defect.
+    pub fn new(
+        engine: Arc<Engine>,
+        traits: SourceTraits,
+        watermark: Watermark,
+        suppression: Suppression,
+    ) -> Result<Self, StepError> {
+        let correlations = engine.correlations();
+        let definitions = correlations
             .iter()
             .map(|def| (def.version, Arc::clone(def)))
             .collect();
-        Self {
+        let mut settings = fold::settings(correlations, suppression);
+        if let Watermark::Follows(lateness) = watermark {
+            settings.lateness.fill(lateness.ticks());
+        }
+        let mut offline = Self {
             stage: Stage::new(engine),
             traits,
             folds: (0..KEY_PARTITIONS).map(Fold::new).collect(),
             definitions,
             watermark,
             newest: None,
-            sources: BTreeMap::new(),
-            since_tick: 0,
+            records: 0,
             pos: 1,
-        }
+        };
+        offline.broadcast(&Record::new(Body::Settings(settings)), &mut Vec::new())?;
+        Ok(offline)
     }
 
     /// Judges the record at `offset` of `path`; correlations' alerts come last.
@@ -86,20 +102,22 @@ impl Offline {
         };
         let mut outcome = self.stage.record(payload, &place, &self.traits);
         self.newest = self.newest.max(outcome.latest_event_time);
-        self.sources.insert(Arc::clone(path), offset + 1);
         if !outcome.matches.is_empty() {
-            let source = source(path);
+            let source = Source {
+                name: path.to_string(),
+                incarnation: 1,
+                partition: 0,
+            };
             let found = outcome.matches.clone();
             for (part, record) in matches::batches(&source, "", found) {
                 self.fold(part, &record, &mut outcome.alerts)?;
             }
         }
-        self.since_tick += 1;
-        if self.since_tick >= TICK_RECORDS {
-            if let (Watermark::Follows(_), Some(newest)) = (self.watermark, self.newest) {
-                self.tick(newest, &mut outcome.alerts)?;
-            }
-            self.since_tick = 0;
+        self.records += 1;
+        if self.records.is_multiple_of(TICK_RECORDS)
+            && let (Watermark::Follows(_), Some(newest)) = (self.watermark, self.newest)
+        {
+            self.tick(newest, &mut outcome.alerts)?;
         }
         Ok(outcome)
     }
@@ -114,22 +132,27 @@ impl Offline {
         Ok(alerts)
     }
 
+    /// Elements that the correlations hold.
+    pub fn slots(&self) -> u64 {
+        self.folds.iter().map(Fold::slots).sum()
+    }
+
     fn tick(&mut self, time: Timestamp, alerts: &mut Vec<Alert>) -> Result<(), StepError> {
-        let marks = self
-            .sources
-            .iter()
-            .map(|(path, upto)| Mark {
-                source: Some(source(path)),
-                partitions_total: 1,
-                upto: *upto,
-                append_time: time.ticks(),
-            })
-            .collect();
-        let record = Record::tick(Tick { marks });
-        for part in 0..KEY_PARTITIONS {
-            self.fold(part, &record, alerts)?;
-        }
-        Ok(())
+        let mark = Mark {
+            source: Some(Source {
+                name: INPUT.to_owned(),
+                incarnation: 1,
+                partition: 0,
+            }),
+            partitions_total: 1,
+            upto: i64::try_from(self.records).unwrap_or(i64::MAX),
+            append_time: time.ticks(),
+        };
+        self.broadcast(&Record::tick(Tick { marks: vec![mark] }), alerts)
+    }
+
+    fn broadcast(&mut self, record: &Record, alerts: &mut Vec<Alert>) -> Result<(), StepError> {
+        (0..KEY_PARTITIONS).try_for_each(|part| self.fold(part, record, alerts))
     }
 
     /// Steps one key partition, then whatever its chained matches lead to.
@@ -162,13 +185,5 @@ impl Offline {
             }
         }
         Ok(())
-    }
-}
-
-fn source(path: &Arc<str>) -> Source {
-    Source {
-        name: path.to_string(),
-        incarnation: 1,
-        partition: 0,
     }
 }

@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use palisade_ingest::source::{Handler, Source};
+use palisade_sinks::delivery::Pauses;
+use palisade_sinks::sink::Sink;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::Site;
+use super::delivery::Delivery;
 use super::intake::Intake;
 use super::shutdown::Failure;
+use crate::log::Log;
 
 /// A part of the topology that runs by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub enum Part {
     Appender,
     /// The folds.
     Folds,
+    /// The delivery of the sink of this name.
+    Delivery(String),
     /// Trimming, signs of life.
     Upkeep,
 }
@@ -47,6 +54,29 @@ impl Tasks {
         self.running.push(part.clone());
         self.set
             .spawn(async move { (part, stage.await.map_err(Into::into)) });
+    }
+
+    /// Runs a delivery for each sink, until what is returned says stop.
+    pub fn deliver(
+        &mut self,
+        sinks: Vec<(String, Box<dyn Sink>)>,
+        log: &Arc<dyn Log>,
+        site: &Site,
+    ) -> watch::Sender<bool> {
+        let (stop, stopped) = watch::channel(false);
+        for (name, sink) in sinks {
+            let part = Part::Delivery(name.clone());
+            let delivery = Delivery {
+                name,
+                sink,
+                log: Arc::clone(log),
+                clock: site.clock,
+                metrics: Arc::clone(&site.metrics),
+                pauses: Pauses::default(),
+            };
+            self.spawn(part, delivery.run(stopped.clone()));
+        }
+        stop
     }
 
     /// Waits for a thread that says its end; a panic ends it without a word.
@@ -90,6 +120,7 @@ pub struct Running {
     pub(super) intake: Arc<Intake>,
     pub(super) stop_sources: Arc<AtomicBool>,
     pub(super) stop_folds: watch::Sender<bool>,
+    pub(super) stop_deliveries: watch::Sender<bool>,
 }
 
 /// Whoever gives a topology up without a drain leaves no thread that goes on reading.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use palisade_ingest::source::SourceError;
 use tokio::time::timeout;
 
+use super::delivery::DeliveryError;
 use super::fold::FoldError;
 use super::run::{Part, Running};
 use crate::exit::Exit;
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The folds cannot go on.
     #[error(transparent)]
     Fold(#[from] FoldError),
+    /// A delivery cannot go on.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[from] std::io::Error),
@@ -54,8 +58,11 @@ impl Failure {
     /// The exit status that the failure asks for.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Append(error) | Self::Fold(FoldError::Append(error)) => of_append(error),
+            Self::Append(error)
+            | Self::Fold(FoldError::Append(error))
+            | Self::Delivery(DeliveryError::Append(error)) => of_append(error),
             Self::Read(_)
+            | Self::Delivery(DeliveryError::Read(_))
             | Self::Fold(FoldError::Read(_) | FoldError::Step(_) | FoldError::Definition { .. })
             | Self::Source(SourceError::Position { .. }) => Exit::StateGap,
             Self::Source(_)
@@ -83,6 +90,10 @@ impl Running {
         timeout(DRAIN, self.drain_to_log())
             .await
             .map_err(|_| Failure::DrainTimeout)??;
+        // They end by themselves within `delivery::DRAIN`: what a sink does not take waits in the log.
+        self.stop_deliveries.send_replace(true);
+        self.end_of(|part| matches!(part, Part::Delivery(_)))
+            .await?;
         tracing::info!("drained");
         Ok(())
     }

@@ -240,7 +240,10 @@ impl FileSource {
                 }
             }
             if ended {
-                return self.check_end(at, position, end);
+                self.check_end(at, position, end)?;
+                // Time goes on for the correlations when the whole file has been judged.
+                handler.observed_end(at, end, Some(handler.now()));
+                return Ok(());
             }
         }
         Ok(())
