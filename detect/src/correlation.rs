@@ -25,7 +25,7 @@ pub use key::GroupKey;
 pub use report::{ENTITIES_MAX, EVIDENCE_EVENTS_MAX};
 
 use apply::Mark;
-use lane::Lane;
+use lane::{Input, Lane};
 use limits::Limits;
 use watermark::{CHAIN_SOURCE, Clocks};
 
@@ -102,6 +102,8 @@ pub struct Fold {
     /// Last match applied, by source partition.
     marks: BTreeMap<Source, Mark>,
     clocks: Clocks,
+    /// How far the folds have passed on chained matches.
+    chain: Clocks,
     /// State by correlation version and tenant.
     lanes: BTreeMap<(Id, Arc<str>), Lane>,
     slots: u64,
@@ -152,6 +154,7 @@ impl Fold {
             limits: Limits::default(),
             marks: BTreeMap::new(),
             clocks: Clocks::default(),
+            chain: Clocks::default(),
             lanes: BTreeMap::new(),
             slots: 0,
             bytes: 0,
@@ -175,7 +178,10 @@ impl Fold {
         match &record.body {
             Some(Body::Batch(batch)) => self.batch(pos, batch, definitions, out)?,
             Some(Body::Tick(tick)) => {
-                self.clocks.tick(tick);
+                self.clocks
+                    .tick(tick.marks.iter().filter(|mark| !is_chain(mark)));
+                self.chain
+                    .tick(tick.marks.iter().filter(|mark| is_chain(mark)));
                 self.expire();
             }
             Some(Body::SourceGone(source)) => {
@@ -218,15 +224,37 @@ impl Fold {
         }
     }
 
+    /// Append time that the inputs of a correlation have passed.
+    fn low(&self, input: Input) -> Option<Timestamp> {
+        let low = self.clocks.low()?;
+        match input {
+            Input::Events => Some(low),
+            Input::Chained => Some(low.min(self.chain.low()?)),
+        }
+    }
+
     fn expire(&mut self) {
-        let Some(low) = self.clocks.low() else { return };
+        let lows = [self.low(Input::Events), self.low(Input::Chained)];
         for lane in self.lanes.values_mut() {
-            let freed = lane.expire(low.minus(lane.lateness));
-            self.slots -= freed.slots;
-            self.bytes -= freed.bytes;
+            let [events, chained] = lows;
+            let low = match lane.input {
+                Input::Events => events,
+                Input::Chained => chained,
+            };
+            if let Some(low) = low {
+                let freed = lane.expire(low.minus(lane.lateness));
+                self.slots -= freed.slots;
+                self.bytes -= freed.bytes;
+            }
         }
         self.lanes.retain(|_, lane| lane.slots() > 0);
     }
+}
+
+fn is_chain(mark: &crate::matches::Mark) -> bool {
+    mark.source
+        .as_ref()
+        .is_some_and(|source| source.name == CHAIN_SOURCE)
 }
 
 fn unreadable(pos: Pos, message: &str) -> StepError {

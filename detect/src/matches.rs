@@ -161,6 +161,26 @@ pub struct Match {
     /// Azure subscription of the event's resource; empty if it names none.
     #[prost(string, tag = "23")]
     pub subscription_id: String,
+    /// Chained matches: the event that made the inner correlation true, for the alert.
+    #[prost(message, optional, tag = "24")]
+    pub via: Option<Via>,
+}
+
+/// The event behind a chained match.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Via {
+    /// Its source partition.
+    #[prost(message, optional, tag = "1")]
+    pub source: Option<Source>,
+    /// Its offset.
+    #[prost(int64, tag = "2")]
+    pub offset: i64,
+    /// Its ordinals in the record.
+    #[prost(uint32, repeated, tag = "3")]
+    pub index: Vec<u32>,
+    /// Its id, 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub event_id: Vec<u8>,
 }
 
 /// Bits of [`Match::flags`].

@@ -138,17 +138,20 @@ impl Offline {
     }
 
     fn tick(&mut self, time: Timestamp, alerts: &mut Vec<Alert>) -> Result<(), StepError> {
-        let mark = Mark {
-            source: Some(Source {
-                name: INPUT.to_owned(),
-                incarnation: 1,
-                partition: 0,
-            }),
+        let mark = |source| Mark {
+            source: Some(source),
             partitions_total: 1,
             upto: i64::try_from(self.records).unwrap_or(i64::MAX),
             append_time: time.ticks(),
         };
-        self.broadcast(&Record::tick(Tick { marks: vec![mark] }), alerts)
+        let input = Source {
+            name: INPUT.to_owned(),
+            incarnation: 1,
+            partition: 0,
+        };
+        // The folds keep up with the input here, so chained matches have come as far.
+        let marks = vec![mark(input), mark(self.folds[0].chain_source())];
+        self.broadcast(&Record::tick(Tick { marks }), alerts)
     }
 
     fn broadcast(&mut self, record: &Record, alerts: &mut Vec<Alert>) -> Result<(), StepError> {

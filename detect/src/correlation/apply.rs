@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::evidence::{Detail, FOLD_BYTES_MAX, GROUP_BYTES_MAX, Witness};
 use super::group::{Element, Group, Key};
-use super::lane::Lane;
+use super::lane::{Input, Lane};
 use super::report::Firing;
 use super::{
     CorrelationDef, DefKind, Definitions, Fold, Output, Pos, StepError, unreadable, window,
@@ -127,15 +127,15 @@ impl Fold {
     fn apply(&mut self, batch: &Batch<'_>, one: &Incoming<'_>, out: &mut Vec<Output>) {
         let def = one.def.as_ref();
         let lateness = self.limits.lateness(one.version, def);
-        let watermark = self.clocks.low().map(|low| low.minus(lateness));
+        let name = (one.version, Arc::from(one.found.tenant.as_str()));
+        let known = self.lanes.get(&name).map(|lane| lane.input);
+        let input = known.unwrap_or_else(|| input_of(one.version, batch.definitions));
+        let watermark = self.low(input).map(|low| low.minus(lateness));
         let time = Timestamp::from_ticks(one.found.event_time);
         self.late += u64::from(watermark.is_some_and(|watermark| time < watermark));
         self.applied += 1;
-        let name = (one.version, Arc::from(one.found.tenant.as_str()));
-        let lane = self
-            .lanes
-            .entry(name.clone())
-            .or_insert_with(|| Lane::new(lateness));
+        let new = || Lane::new(input, lateness);
+        let lane = self.lanes.entry(name.clone()).or_insert_with(new);
         let (slots, bytes) = (lane.slots(), lane.bytes());
         let key: Key = Arc::from(one.found.group_key.as_slice());
         let mut group = lane.take(&key).unwrap_or_else(|| Group::new(self.applied));
@@ -208,6 +208,17 @@ impl Fold {
     }
 }
 
+/// Whether some correlation passes its matches on to this version.
+fn input_of(version: Id, definitions: &Definitions) -> Input {
+    let passes_on =
+        |def: &Arc<CorrelationDef>| def.outer.iter().any(|(outer, _)| *outer == version);
+    if definitions.values().any(passes_on) {
+        Input::Chained
+    } else {
+        Input::Events
+    }
+}
+
 fn element(one: &Incoming<'_>, time: Timestamp, expires: Timestamp, witness: Witness) -> Element {
     let found = one.found;
     let places = found.base_rules.iter().take(BASE_RULES_MAX);
@@ -229,11 +240,19 @@ fn element(one: &Incoming<'_>, time: Timestamp, expires: Timestamp, witness: Wit
 
 fn witness(one: &Incoming<'_>, source: &Arc<Source>, room: usize) -> Witness {
     let found = one.found;
+    let via = found.via.as_ref();
+    // An alert shows the event behind a chained match where it stands.
+    let event_id = via.and_then(|via| <[u8; 16]>::try_from(via.event_id.as_slice()).ok());
+    let source = match via.and_then(|via| via.source.as_ref()) {
+        Some(source) => Arc::new(source.clone()),
+        None => Arc::clone(source),
+    };
+    let index = via.map_or(&found.index, |via| &via.index);
     Witness {
-        event_id: one.event_id,
-        source: Arc::clone(source),
-        offset: found.offset,
-        index: found.index.iter().copied().take(INDEX_DEPTH_MAX).collect(),
+        event_id: event_id.map_or(one.event_id, Id::from_bytes),
+        source,
+        offset: via.map_or(found.offset, |via| via.offset),
+        index: index.iter().copied().take(INDEX_DEPTH_MAX).collect(),
         detail: Some(Detail::of(found))
             .filter(|detail| detail.bytes() <= room)
             .map(Box::new),

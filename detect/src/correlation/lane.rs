@@ -8,6 +8,8 @@ use crate::time::{Span, Timestamp};
 /// All groups of one version of a correlation and one tenant.
 #[derive(Debug)]
 pub(super) struct Lane {
+    /// Where the correlation's matches come from.
+    pub(super) input: Input,
     /// Allowed lateness of the correlation's input.
     pub(super) lateness: Span,
     groups: BTreeMap<Key, Group>,
@@ -17,6 +19,15 @@ pub(super) struct Lane {
     wakes: BTreeSet<(Timestamp, Key)>,
     slots: u64,
     bytes: usize,
+}
+
+/// Whose progress decides what a correlation may still receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// The sources alone.
+    Events,
+    /// The folds' chained matches too, which come later than the events behind them.
+    Chained,
 }
 
 /// What was given back.
@@ -29,8 +40,9 @@ pub(super) struct Freed {
 }
 
 impl Lane {
-    pub(super) fn new(lateness: Span) -> Self {
+    pub(super) fn new(input: Input, lateness: Span) -> Self {
         Self {
+            input,
             lateness,
             groups: BTreeMap::new(),
             singles: BTreeMap::new(),

@@ -11,7 +11,7 @@ use crate::alert::{
     SCHEMA, Tenant, attack_of, numbered, observables_of,
 };
 use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key};
-use crate::matches::{Match, key_partition};
+use crate::matches::{Match, Source, Via, key_partition};
 use crate::time::Timestamp;
 
 /// Most events that an alert of a correlation shows; its `count` says how many contributed.
@@ -244,11 +244,34 @@ impl Firing<'_> {
                     value_hash: carried.map_or(0, |carried| carried.value_hash),
                     has_value: carried.is_some_and(|carried| carried.has_value),
                     value_micro: carried.map_or(0, |carried| carried.value_micro),
+                    via: Some(self.via()),
                     ..self.trigger.clone()
                 },
             ));
         }
         chained
+    }
+
+    /// The trigger's event.
+    fn via(&self) -> Via {
+        let element = self
+            .group
+            .elements
+            .get(self.at)
+            .expect("the trigger is in its group");
+        let Witness {
+            event_id,
+            source,
+            offset,
+            index,
+            ..
+        } = &element.witness;
+        Via {
+            source: Some(Source::clone(source)),
+            offset: *offset,
+            index: index.to_vec(),
+            event_id: event_id.as_bytes().to_vec(),
+        }
     }
 
     fn carried(&self, outer: &CorrelationDef) -> Option<&crate::matches::Carried> {

@@ -1,10 +1,11 @@
 //! How far time has come: the low-water mark of all sources, from ticks alone.
 //!
-//! Time here is append time. A correlation's own watermark is this one less its lateness.
+//! Time here is append time. A correlation's own watermark is this one less its lateness. The
+//! folds' chained matches have clocks of their own, which count for correlations that read them.
 
 use std::collections::BTreeMap;
 
-use crate::matches::{Source, Tick};
+use crate::matches::{Mark, Source};
 use crate::time::{Span, Timestamp};
 
 /// Name under which the folds' own chained matches stand in the log.
@@ -53,19 +54,11 @@ impl Clocks {
         self.low
     }
 
-    /// Takes in one tick.
-    pub(super) fn tick(&mut self, tick: &Tick) {
-        let mut ticked = Vec::with_capacity(tick.marks.len());
-        for mark in &tick.marks {
-            // Chained matches carry the times of their triggers and are appended by the folds
-            // themselves; they never hold time back.
-            let Some(source) = mark
-                .source
-                .as_ref()
-                .filter(|source| source.name != CHAIN_SOURCE)
-            else {
-                continue;
-            };
+    /// Takes in the marks of one tick.
+    pub(super) fn tick<'a>(&mut self, marks: impl Iterator<Item = &'a Mark>) {
+        let mut ticked = Vec::new();
+        for mark in marks {
+            let Some(source) = &mark.source else { continue };
             let clock = self
                 .sources
                 .entry(source.name.clone())
@@ -205,7 +198,6 @@ impl SourceClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matches::Mark;
 
     const HOUR: i64 = 3_600;
 
@@ -230,8 +222,8 @@ mod tests {
         clocks.low().map(|time| time.unix_ms() / 1_000)
     }
 
-    fn tick(clocks: &mut Clocks, marks: Vec<Mark>) -> Option<i64> {
-        clocks.tick(&Tick { marks });
+    fn tick(clocks: &mut Clocks, marks: impl AsRef<[Mark]>) -> Option<i64> {
+        clocks.tick(marks.as_ref().iter());
         low(clocks)
     }
 

@@ -132,8 +132,45 @@ fn a_chain_in_three_levels_passes_on_what_the_event_carries() {
     let first = chained(bench.send_from("hub", vec![carrying(&inner, &middle, 0, Some("x"))]));
     let second = chained(bench.send_from("fold", vec![first[0].1.clone()]));
     assert_eq!(second[0].1.group_values, ["x"]);
+    let alert = alerts(bench.send_from("fold", vec![second[0].1.clone()])).remove(0);
+    let event = &alert.evidence.events[0];
     assert_eq!(
-        alerts(bench.send_from("fold", vec![second[0].1.clone()])).len(),
-        1
+        (event.origin.source.as_str(), event.origin.offset),
+        ("hub", 0)
+    );
+    assert_eq!(
+        event.event_id,
+        event_id(0).to_string(),
+        "the event behind the chain"
+    );
+    let trigger = Id::from_bytes(second[0].1.event_id.clone().try_into().unwrap());
+    let key = GroupKey::new("t", &["x"]);
+    let id = crate::id::correlation_alert_id("t", "c3", key.as_bytes(), trigger);
+    assert_eq!(alert.alert_id, id.to_string());
+}
+
+#[test]
+fn a_18_2_what_chains_need_waits_for_the_folds_ticks() {
+    let (inner, outer) = chain();
+    let mut bench = Bench::new([inner.clone(), outer.clone()]);
+    bench.send(found(&outer, 0, 0));
+    bench.send(found(&inner, 1, 0));
+    bench.tick(1_000);
+    assert_eq!(
+        bench.fold.slots(),
+        1,
+        "the inner one has expired, the outer one may be needed"
+    );
+    bench.step(&Record::tick(Tick {
+        marks: vec![mark("fold", 59)],
+    }));
+    assert_eq!(bench.fold.slots(), 1);
+    bench.step(&Record::tick(Tick {
+        marks: vec![mark("fold", 60)],
+    }));
+    assert_eq!(bench.fold.slots(), 0);
+    assert_eq!(
+        bench.fold.watermark(),
+        Some(Timestamp::from_unix_seconds(1_000))
     );
 }
