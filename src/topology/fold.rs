@@ -11,7 +11,7 @@ use bytes::Bytes;
 use palisade_detect::correlation::{
     CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, StepError,
 };
-use palisade_detect::matches::{self, Body, MatchBatch, Record};
+use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Tick};
 use palisade_detect::time::Timestamp;
 use tokio::sync::watch;
 
@@ -128,6 +128,8 @@ pub struct Folds {
     emitted: BTreeMap<u32, Pos>,
     next: Pos,
     settings: Option<matches::Settings>,
+    /// How far the sources had come when correlations over correlations were last told.
+    told: Option<Timestamp>,
     /// Tells who trims how far the folds have come.
     folded: watch::Sender<Pos>,
     log: Arc<dyn Log>,
@@ -161,6 +163,7 @@ impl Folds {
             emitted: log.emitted().await?.into_iter().collect(),
             next: bounds.start,
             settings: None,
+            told: None,
             folded: watch::Sender::new(bounds.start),
             log,
             site,
@@ -253,8 +256,9 @@ impl Folds {
                 self.site.metrics.alert_latency(now.since(time));
             }
         }
-        let watermark = self.parts.iter().filter_map(Fold::watermark).min();
-        self.site.metrics.folds(watermark, self.slots(), self.next);
+        self.site
+            .metrics
+            .folds(self.watermark(), self.slots(), self.next);
         self.folded.send_replace(self.next);
         Ok(())
     }
@@ -285,10 +289,34 @@ impl Folds {
                 page.moves = true;
             } else if matches!(record.body, Some(Body::Tick(_))) {
                 page.moves = true;
+                self.tell_chains(row.pos, &mut page);
             }
             self.next = row.pos + 1;
         }
         Ok(page)
+    }
+
+    /// Where correlations are chained: says behind all chained matches so far that no more of them
+    /// stem from what the sources had sent before this tick. Ticks go to all key partitions, and
+    /// one task folds them in the order of the log, so one mark speaks for all.
+    fn tell_chains(&mut self, pos: Pos, page: &mut Page) {
+        let reached = self.watermark();
+        if reached <= self.told || self.definitions.values().all(|def| def.outer.is_empty()) {
+            return;
+        }
+        self.told = reached;
+        let said = self.emitted.get(&0).is_some_and(|emitted| pos < *emitted);
+        if let (Some(time), false) = (reached, said) {
+            let mark = Mark {
+                source: Some(self.parts[0].chain_source()),
+                partitions_total: 1,
+                upto: 0,
+                append_time: time.ticks(),
+            };
+            let record = Record::tick(Tick { marks: vec![mark] });
+            let row = (BROADCAST, Bytes::from(matches::encode(&record)));
+            page.step.matches.push(row);
+        }
     }
 
     /// Steps one key partition by one record.
@@ -340,6 +368,10 @@ impl Folds {
         Ok(())
     }
 
+    fn watermark(&self) -> Option<Timestamp> {
+        self.parts.iter().filter_map(Fold::watermark).min()
+    }
+
     fn slots(&self) -> u64 {
         self.parts.iter().map(Fold::slots).sum()
     }
@@ -356,3 +388,6 @@ fn newest(record: &Record) -> Option<Timestamp> {
         .map(|found| Timestamp::from_ticks(found.append_time))
         .max()
 }
+
+#[cfg(test)]
+mod tests;
