@@ -101,9 +101,20 @@ impl Timestamp {
             .map(Self)
     }
 
-    /// Reads a time in any form that Azure services write, RFC 3339 among them: one-digit hours,
-    /// blanks around, American dates with AM and PM, slashes, RFC 1123, Unix seconds and
-    /// milliseconds and .NET ticks as digits. A form without a zone is UTC.
+    /// Reads a time in any form that Azure services write; text without a zone is UTC.
+    ///
+    /// | form | example |
+    /// | --- | --- |
+    /// | RFC 3339, blanks anywhere between its parts | `2021-02-04T7: 45: 44.5864815Z` |
+    /// | the same with slashes, a blank for the `T`, or no zone | `2025/09/16 13:11:22.65` |
+    /// | month first, 12 or 24 hours | `8/22/2022 6:11:52 PM +00:00` |
+    /// | RFC 1123 | `Tue, 04 Feb 2025 10:11:12 GMT` |
+    /// | Unix time in seconds to nanoseconds, told by its length | `1733975962447` |
+    /// | .NET ticks | `638695000000000000` |
+    /// | .NET JSON | `/Date(1733975962447)/` |
+    ///
+    /// Digits of a second beyond the seventh are cut. A first number above 12 is a day and not a
+    /// month. The year 1 is how .NET writes a time that was never set: it is none.
     pub fn parse_any(text: &str) -> Option<Self> {
         forms::parse(text)
     }

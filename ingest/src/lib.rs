@@ -10,3 +10,7 @@ pub mod source;
 pub mod reject;
 pub mod log_type;
 pub mod decode;
+
+mod envelope;
+mod flow;
+mod json;

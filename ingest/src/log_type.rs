@@ -1,7 +1,26 @@
-//! The table of log types: one row each.
+//! The table of log types: one row each, in one file a family of services.
+//!
+//! A row says how a record is recognised ([`When`]) and, in its [`LogType`], everything that data
+//! can say about its events. Formats and irregularities: `azure-logs.md` sections 2 to 12.
+//!
+//! Rows are tried in order and the first that holds counts, so a special kind stands before its
+//! general one. Names of columns in Log Analytics rows differ from the record's, so a table that
+//! repeats a log has a row of its own (`…_table`), with the same log source.
 
-use palisade_detect::event::LogType;
+use std::borrow::Cow;
+
+use palisade_detect::event::{EntityKind, EntityPath, LogType, Reading};
 use palisade_detect::time::Span;
+
+use crate::json::Members;
+
+pub mod activity;
+pub mod defender;
+pub mod entra;
+pub mod flow;
+pub mod guest;
+pub mod resource;
+pub mod xdr;
 
 /// An event of no known type: it states no log source, so no rule is pruned for it.
 pub static UNKNOWN: LogType = LogType {
@@ -9,7 +28,293 @@ pub static UNKNOWN: LogType = LogType {
     logsources: &[],
     event_time: &["time", "TimeGenerated", "timestamp", "timeStamp"],
     entities: &[],
-    readings: &[],
+    readings: KEYS_FOLD_CASE,
     content_key: None,
-    lateness: Span::from_seconds(120),
+    lateness: MINUTES_5,
 };
+
+/// A record in the common shape of a service that has no row. Its log source is `azure` and the
+/// category in lower case.
+pub static RESOURCE_LOG: LogType = LogType {
+    name: "azure_resource_log",
+    logsources: &[AZURE],
+    event_time: &[
+        "time",
+        "timestamp",
+        "timeStamp",
+        "EventTimeString",
+        "TimeGenerated",
+    ],
+    entities: &[
+        entity(EntityKind::Ip, "source", "address", "callerIpAddress"),
+        entity(
+            EntityKind::AzureResource,
+            "target",
+            "resource_id",
+            "resourceId",
+        ),
+    ],
+    readings: &[
+        ("", Reading::KeysFoldCase),
+        ("callerIpAddress", Reading::Address),
+        ("properties", Reading::JsonText),
+        ("time", Reading::Time),
+    ],
+    content_key: None,
+    lateness: MINUTES_10,
+};
+
+/// A row of a Log Analytics table that has no row here. Its log source is `azure` and the table's
+/// name in lower case.
+pub static LOG_ANALYTICS: LogType = LogType {
+    name: "log_analytics",
+    logsources: &[AZURE],
+    event_time: &["TimeGenerated"],
+    entities: &[
+        entity(EntityKind::Host, "host", "name", "Computer"),
+        entity(EntityKind::Ip, "source", "address", "CallerIpAddress"),
+        entity(
+            EntityKind::AzureResource,
+            "target",
+            "resource_id",
+            "_ResourceId",
+        ),
+    ],
+    readings: &[
+        ("Properties", Reading::JsonText),
+        ("TimeGenerated", Reading::Time),
+    ],
+    content_key: None,
+    lateness: MINUTES_10,
+};
+
+/// The log source of an Azure record whose service is not stated.
+const AZURE: palisade_detect::logsource::Logsource = palisade_detect::logsource::Logsource {
+    product: Some(Cow::Borrowed("azure")),
+    service: None,
+    category: None,
+};
+
+/// Records whose top-level keys vary in case (`azure-logs.md` section 11.3).
+const KEYS_FOLD_CASE: &[(&str, Reading)] = &[("", Reading::KeysFoldCase)];
+
+// How late events usually are (`azure-logs.md` section 12): between the event and the hub.
+const MINUTES_5: Span = Span::from_seconds(5 * 60);
+const MINUTES_10: Span = Span::from_seconds(10 * 60);
+const MINUTES_20: Span = Span::from_seconds(20 * 60);
+const HOUR: Span = Span::from_seconds(60 * 60);
+const DAY: Span = Span::from_seconds(24 * 60 * 60);
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// What is said about its events.
+    pub log_type: &'static LogType,
+    /// How a record of it is told.
+    pub when: When,
+}
+
+/// How a record of a type is told.
+#[derive(Debug)]
+pub enum When {
+    /// The member `category` is one of these, in any case.
+    Category(&'static [&'static str]),
+    /// The same, and the resource id holds this text in any case.
+    CategoryOf(&'static [&'static str], &'static str),
+    /// It is a Log Analytics row (`TimeGenerated` and `Type`) of one of these tables.
+    Table(&'static [&'static str]),
+    /// The member `type` is one of these resource types, in any case.
+    ResourceType(&'static [&'static str]),
+    /// All of these members are there, exactly so written.
+    Members(&'static [&'static str]),
+    /// What data cannot say: the text describes the function.
+    Shape(&'static str, fn(&Seen<'_>) -> bool),
+}
+
+/// The table, by family.
+pub static ALL: [&[Row]; 8] = [
+    activity::ROWS,
+    entra::ROWS,
+    defender::ROWS,
+    xdr::ROWS,
+    flow::ROWS,
+    resource::ROWS,
+    guest::ROWS,
+    COMMON,
+];
+
+/// The shapes of records that no row describes better.
+static COMMON: &[Row] = &[
+    Row {
+        log_type: &LOG_ANALYTICS,
+        when: When::Shape("a row of any other table", |seen| seen.table.is_some()),
+    },
+    Row {
+        log_type: &RESOURCE_LOG,
+        when: When::Shape("the common record of any other category", is_common_record),
+    },
+];
+
+/// All log types in the table's order, each once, `unknown` last.
+pub fn all() -> impl Iterator<Item = &'static LogType> {
+    let rows = ALL
+        .iter()
+        .flat_map(|rows| rows.iter())
+        .map(|row| row.log_type);
+    let mut last = "";
+    rows.chain([&UNKNOWN]).filter(move |log_type| {
+        let new = log_type.name != last;
+        last = log_type.name;
+        new
+    })
+}
+
+/// The log type of this name.
+pub fn by_name(name: &str) -> Option<&'static LogType> {
+    all().find(|log_type| log_type.name == name)
+}
+
+/// What recognition looks at in a record.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    members: &'a Members<'a>,
+    /// `category`; none in table rows, where a column of that name means something else.
+    category: Option<Cow<'a, str>>,
+    /// `Type` of a table row.
+    table: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    resource_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn new(members: &'a Members<'a>) -> Self {
+        let is_table = is_table_row(members);
+        let unless_table = |name| if is_table { None } else { members.text(name) };
+        Self {
+            members,
+            category: unless_table("category"),
+            table: if is_table { members.text("Type") } else { None },
+            kind: unless_table("type"),
+            resource_id: unless_table("resourceId"),
+        }
+    }
+
+    /// Whether the resource id holds `text`, in any case.
+    fn resource_holds(&self, text: &str) -> bool {
+        self.resource_id
+            .as_ref()
+            .is_some_and(|id| holds_fold(id, text))
+    }
+
+    /// The text of `operationName`.
+    fn operation(&self) -> Option<Cow<'a, str>> {
+        self.members.text("operationName")
+    }
+}
+
+impl When {
+    fn holds(&self, seen: &Seen<'_>) -> bool {
+        match self {
+            Self::Category(names) => is_one_of(seen.category.as_deref(), names),
+            Self::CategoryOf(names, provider) => {
+                is_one_of(seen.category.as_deref(), names) && seen.resource_holds(provider)
+            }
+            Self::Table(names) => is_one_of(seen.table.as_deref(), names),
+            Self::ResourceType(names) => is_one_of(seen.kind.as_deref(), names),
+            Self::Members(names) => names.iter().all(|name| seen.members.has(name)),
+            Self::Shape(_, holds) => holds(seen),
+        }
+    }
+}
+
+/// The log type of a record; [`UNKNOWN`] if no row holds.
+pub(crate) fn recognise(seen: &Seen<'_>) -> &'static LogType {
+    let mut rows = ALL.iter().flat_map(|rows| rows.iter());
+    rows.find(|row| row.when.holds(seen))
+        .map_or(&UNKNOWN, |row| row.log_type)
+}
+
+/// Whether the record is a row of a Log Analytics table.
+pub(crate) fn is_table_row(members: &Members<'_>) -> bool {
+    members.has("TimeGenerated") && members.has("Type")
+}
+
+/// Whether events of this type are told apart by their category only.
+pub(crate) fn is_named_by_its_category(row: &LogType) -> bool {
+    row.name == RESOURCE_LOG.name || row.name == LOG_ANALYTICS.name
+}
+
+/// A time or a resource, and what happened: less is no record of Azure Monitor.
+fn is_common_record(seen: &Seen<'_>) -> bool {
+    let any = |names: &[&str]| names.iter().any(|name| seen.members.get(name).is_some());
+    any(&["category", "operationName"])
+        && any(&[
+            "time",
+            "timestamp",
+            "EventTimeString",
+            "resourceId",
+            "properties",
+        ])
+}
+
+fn is_one_of(text: Option<&str>, names: &[&str]) -> bool {
+    text.is_some_and(|text| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
+}
+
+fn holds_fold(text: &str, part: &str) -> bool {
+    let part = part.as_bytes();
+    text.as_bytes()
+        .windows(part.len())
+        .any(|window| window.eq_ignore_ascii_case(part))
+}
+
+const fn entity(
+    kind: EntityKind,
+    role: &'static str,
+    id: &'static str,
+    path: &'static str,
+) -> EntityPath {
+    EntityPath {
+        kind,
+        role,
+        id,
+        path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_one_name_and_is_found_by_it() {
+        let names: Vec<_> = all().map(|log_type| log_type.name).collect();
+        let distinct: BTreeSet<_> = names.iter().collect();
+        assert_eq!(
+            names.len(),
+            distinct.len(),
+            "rows of one type stand together"
+        );
+        for name in names {
+            assert_eq!(by_name(name).map(|log_type| log_type.name), Some(name));
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            assert!(name.bytes().all(plain), "{name}");
+        }
+        assert!(by_name("no_such_type").is_none());
+    }
+
+    #[test]
+    fn only_unknown_states_no_log_source() {
+        for log_type in all() {
+            assert_eq!(
+                log_type.logsources.is_empty(),
+                log_type.name == "unknown",
+                "{}",
+                log_type.name
+            );
+        }
+    }
+}
