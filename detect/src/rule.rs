@@ -102,6 +102,62 @@ pub enum Status {
     Unsupported,
 }
 
+impl Meta {
+    /// How the rule is called: its id, else its name, else its title.
+    pub fn key(&self) -> &str {
+        let texts = [self.id.as_deref(), self.name.as_deref()];
+        texts
+            .into_iter()
+            .flatten()
+            .find(|text| !text.is_empty())
+            .unwrap_or(&self.title)
+    }
+}
+
+impl Level {
+    /// All levels, from least to most severe.
+    pub const ALL: [Self; 5] = [
+        Self::Informational,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
+
+    /// The name as rules write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Status {
+    /// All statuses, from most to least usable.
+    pub const ALL: [Self; 5] = [
+        Self::Stable,
+        Self::Test,
+        Self::Experimental,
+        Self::Deprecated,
+        Self::Unsupported,
+    ];
+
+    /// The name as rules write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Test => "test",
+            Self::Experimental => "experimental",
+            Self::Deprecated => "deprecated",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 /// A detection rule: a condition over named searches on one event.
 #[derive(Debug, Clone)]
 pub struct Detection {

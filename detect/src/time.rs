@@ -138,6 +138,29 @@ impl Span {
     pub const fn ticks(self) -> i64 {
         self.0
     }
+
+    /// Reads a time span as correlations write it: a positive whole number and one of `s`, `m`, `h`,
+    /// `d`, `w`, `M` (30.44 days) and `y` (365.24 days), such as `10m`.
+    pub fn parse_sigma(text: &str) -> Option<Self> {
+        let unit = text.chars().next_back()?;
+        let number = text.strip_suffix(unit)?;
+        let seconds: i64 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 604_800,
+            'M' => 2_629_746,
+            'y' => 31_556_952,
+            _ => return None,
+        };
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let count: i64 = number.parse().ok().filter(|count| *count > 0)?;
+        let ticks = count.checked_mul(seconds)?.checked_mul(TICKS_PER_SECOND)?;
+        Some(Self(ticks))
+    }
 }
 
 /// RFC 3339 in UTC with seven fractional digits, such as `2026-03-02T00:00:00.0000000Z`.
@@ -171,5 +194,45 @@ mod tests {
     fn offset_is_taken_into_account() {
         let local = Timestamp::parse_rfc3339("2022-01-24T00:10:08-05:00");
         assert_eq!(local, Timestamp::parse_rfc3339("2022-01-24T05:10:08Z"));
+    }
+
+    #[test]
+    fn time_spans_are_a_positive_number_and_a_unit() {
+        for (text, seconds) in [
+            ("1s", 1),
+            ("90m", 5_400),
+            ("2h", 7_200),
+            ("1d", 86_400),
+            ("1w", 604_800),
+            ("1M", 2_629_746),
+            ("1y", 31_556_952),
+            ("007s", 7),
+        ] {
+            assert_eq!(
+                Span::parse_sigma(text),
+                Some(Span::from_seconds(seconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "m",
+            "10",
+            "0s",
+            "-1m",
+            "+1m",
+            "1.5h",
+            "1h30m",
+            "5x",
+            "5H",
+            " 5m",
+            "5 m",
+            "٥m",
+            "9999999999999y",
+            "99999999999999999999s",
+            "5é",
+        ] {
+            assert_eq!(Span::parse_sigma(text), None, "{text}");
+        }
     }
 }

@@ -24,7 +24,7 @@ pub const EXPANDED_BYTES_MAX: usize = 1 << 20;
 /// A YAML node with its place.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it stands. For a sequence or mapping in block style: its first line.
+    /// Where it stands. For a sequence or mapping in block style: the rest of its first line.
     pub place: Place,
     /// What it is, by the YAML 1.2 core schema.
     pub value: Yaml,

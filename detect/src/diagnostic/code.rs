@@ -74,6 +74,11 @@ codes! {
     /// More rules than a set may hold.
     TOO_MANY_RULES = "PAL0210", "limit-exceeded";
 
+    /// More problems in one file than are reported.
+    TOO_MANY_PROBLEMS = "PAL0211", "limit-exceeded";
+    /// Templates of a legacy collection add more than the limit.
+    COLLECTION_LIMIT = "PAL0212", "limit-exceeded";
+
     /// A search identifier or a value list is empty.
     EMPTY_SEARCH = "PAL0301", "invalid-value";
     /// A modifier is unknown.

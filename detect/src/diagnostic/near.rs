@@ -2,6 +2,8 @@
 
 /// Longest word that is compared, in characters; nobody mistypes a longer one into a known one.
 const WORD_CHARS_MAX: usize = 64;
+/// Most candidates that are looked at, so that a suggestion never costs noticeable time.
+const CANDIDATES_MAX: usize = 1_000;
 
 /// The candidate that `word` most probably stands for, if one is near enough.
 ///
@@ -15,7 +17,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let folded: Vec<char> = word.to_lowercase().chars().collect();
     let allowed = length / 3;
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    for candidate in candidates.into_iter().take(CANDIDATES_MAX) {
         let chars: Vec<char> = candidate.to_lowercase().chars().collect();
         if candidate == word || chars.len() > WORD_CHARS_MAX {
             continue;

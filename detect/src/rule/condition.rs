@@ -1,1 +1,476 @@
-//! The condition grammar: text to [`super::Expr`].
+//! The condition grammar: text to [`Expr`].
+//!
+//! Rules specification, section "Condition". From loose to tight:
+//!
+//! ```text
+//! or       = and { "or" and }
+//! and      = not { "and" not }
+//! not      = { "not" } atom
+//! atom     = "(" or ")" | quantity "of" ( "them" | pattern ) | name
+//! quantity = "1" | "any" | "all" | number
+//! ```
+//!
+//! Operators are lower case. A pattern holds `*` anywhere; `them` is `*`. Patterns leave out names
+//! that begin with `_`, unless they begin with it themselves.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::Expr;
+use crate::diagnostic::{Code, code, suggestion};
+
+/// Longest condition, in bytes.
+pub const CONDITION_BYTES_MAX: usize = 64 << 10;
+/// Deepest nesting of brackets.
+pub const CONDITION_DEPTH_MAX: usize = 100;
+/// Most searches that one condition names, each as often as it is named.
+pub const CONDITION_LEAVES_MAX: usize = 50_000;
+/// Most conditions in one list.
+pub const CONDITIONS_MAX: usize = 1_000;
+/// Most names that the patterns of one condition are held against, each as often as it is.
+const PATTERN_TESTS_MAX: usize = 1_000_000;
+
+/// What a condition may name: names, each with the place it stands for, in file order.
+#[derive(Debug, Clone, Default)]
+pub struct Names<'a> {
+    /// In order, for patterns.
+    listed: Vec<(&'a str, usize)>,
+    /// For names.
+    places: HashMap<&'a str, usize>,
+}
+
+/// Whether `1 of x*` and such are part of the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selectors {
+    /// They are: the condition of a rule or filter.
+    Allowed,
+    /// They are not: the condition of a correlation.
+    Refused,
+}
+
+/// Why a condition cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionProblem {
+    /// Kind of problem.
+    pub code: Code,
+    /// Bytes of the condition that it is about.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl<'a> Names<'a> {
+    /// Names that stand for their place in the list.
+    pub fn numbered(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let listed: Vec<_> = names
+            .into_iter()
+            .enumerate()
+            .map(|(at, name)| (name, at))
+            .collect();
+        Self::of(listed)
+    }
+
+    /// Names with the places they stand for; of a name given twice, the first counts.
+    pub fn of(listed: Vec<(&'a str, usize)>) -> Self {
+        let mut places = HashMap::with_capacity(listed.len());
+        for (name, place) in &listed {
+            places.entry(*name).or_insert(*place);
+        }
+        Self { listed, places }
+    }
+}
+
+/// Reads a condition.
+///
+/// # Errors
+/// The first problem: what follows a syntax error cannot be judged.
+pub fn parse(
+    text: &str,
+    names: &Names<'_>,
+    selectors: Selectors,
+) -> Result<Expr, ConditionProblem> {
+    let problem = |code, span, message: String| ConditionProblem {
+        code,
+        span,
+        message,
+        help: None,
+    };
+    if text.len() > CONDITION_BYTES_MAX {
+        let message = format!("condition is longer than the limit of {CONDITION_BYTES_MAX} bytes");
+        return Err(problem(code::CONDITION_LIMIT, 0..0, message));
+    }
+    if let Some(at) = text.find('|') {
+        return Err(ConditionProblem {
+            help: Some("write a correlation rule instead".to_owned()),
+            ..problem(
+                code::DEPRECATED_AGGREGATION,
+                at..text.trim_end().len().max(at + 1),
+                "aggregation in a condition is no longer part of Sigma".to_owned(),
+            )
+        });
+    }
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+        end: text.trim_end().len(),
+        depth: 0,
+        leaves: 0,
+        tests: 0,
+        names,
+        selectors,
+    };
+    if parser.tokens.is_empty() {
+        let message = "condition is empty".to_owned();
+        return Err(problem(code::CONDITION_SYNTAX, 0..text.len(), message));
+    }
+    let expr = parser.or()?;
+    match parser.peek() {
+        None => Ok(expr),
+        Some(token) => Err(parser.unexpected(token)),
+    }
+}
+
+/// A word or bracket with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token<'t> {
+    text: &'t str,
+    span: Range<usize>,
+}
+
+/// Splits a condition into words and brackets.
+fn tokens(text: &str) -> Result<Vec<Token<'_>>, ConditionProblem> {
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '*' | '.');
+    let mut out = Vec::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((start, c)) = chars.next() {
+        let mut end = start + c.len_utf8();
+        if c.is_whitespace() {
+            continue;
+        }
+        if in_word(c) {
+            while let Some((at, c)) = chars.next_if(|(_, c)| in_word(*c)) {
+                end = at + c.len_utf8();
+            }
+        } else if !matches!(c, '(' | ')') {
+            return Err(ConditionProblem {
+                code: code::CONDITION_SYNTAX,
+                span: start..end,
+                message: format!("unexpected character `{c}` in condition"),
+                help: Some(
+                    "a condition joins search names by `and`, `or`, `not` and brackets".to_owned(),
+                ),
+            });
+        }
+        let token = text.get(start..end).unwrap_or_default();
+        out.push(Token {
+            text: token,
+            span: start..end,
+        });
+    }
+    Ok(out)
+}
+
+/// Recursive descent; only brackets recurse, and their depth is limited.
+struct Parser<'t, 'n> {
+    tokens: Vec<Token<'t>>,
+    at: usize,
+    /// Length of the condition without white space at its end.
+    end: usize,
+    depth: usize,
+    leaves: usize,
+    tests: usize,
+    names: &'n Names<'n>,
+    selectors: Selectors,
+}
+
+impl<'t> Parser<'t, '_> {
+    fn peek(&self) -> Option<Token<'t>> {
+        self.tokens.get(self.at).cloned()
+    }
+
+    /// Takes the next token if it is this word.
+    fn accept(&mut self, word: &str) -> bool {
+        let found = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|token| token.text == word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn or(&mut self) -> Result<Expr, ConditionProblem> {
+        let mut parts = vec![self.and()?];
+        while self.accept("or") {
+            parts.push(self.and()?);
+        }
+        Ok(joined(parts, Expr::Or))
+    }
+
+    fn and(&mut self) -> Result<Expr, ConditionProblem> {
+        let mut parts = vec![self.not()?];
+        while self.accept("and") {
+            parts.push(self.not()?);
+        }
+        Ok(joined(parts, Expr::And))
+    }
+
+    fn not(&mut self) -> Result<Expr, ConditionProblem> {
+        let mut negated = false;
+        while self.accept("not") {
+            negated = !negated;
+        }
+        let atom = self.atom()?;
+        Ok(if negated {
+            Expr::Not(Box::new(atom))
+        } else {
+            atom
+        })
+    }
+
+    fn atom(&mut self) -> Result<Expr, ConditionProblem> {
+        let Some(token) = self.peek() else {
+            let end = self.end..self.end;
+            return Err(syntax(
+                end,
+                "condition ends where a search name is expected",
+            ));
+        };
+        if token.text == "(" {
+            return self.bracket(&token);
+        }
+        let of = self
+            .tokens
+            .get(self.at + 1)
+            .is_some_and(|next| next.text == "of");
+        if of && self.selectors == Selectors::Allowed {
+            return self.selector(&token);
+        }
+        let reserved = matches!(token.text, "and" | "or" | "not" | "of" | ")");
+        if reserved || token.text.contains('*') {
+            return Err(self.unexpected(token));
+        }
+        self.at += 1;
+        self.count(&token, 1)?;
+        match self.names.places.get(token.text) {
+            Some(place) => Ok(Expr::Search(*place)),
+            None => Err(self.unknown(&token)),
+        }
+    }
+
+    fn bracket(&mut self, open: &Token<'_>) -> Result<Expr, ConditionProblem> {
+        self.depth += 1;
+        if self.depth > CONDITION_DEPTH_MAX {
+            let message =
+                format!("condition is nested deeper than the limit of {CONDITION_DEPTH_MAX}");
+            return Err(ConditionProblem {
+                code: code::CONDITION_LIMIT,
+                ..syntax(open.span.clone(), message)
+            });
+        }
+        self.at += 1;
+        let inner = self.or()?;
+        if !self.accept(")") {
+            return Err(match self.peek() {
+                Some(token) => self.unexpected(token),
+                None => syntax(open.span.clone(), "bracket is never closed"),
+            });
+        }
+        self.depth -= 1;
+        Ok(inner)
+    }
+
+    /// `quantity of pattern`.
+    fn selector(&mut self, quantity: &Token<'_>) -> Result<Expr, ConditionProblem> {
+        let least = match quantity.text {
+            "all" => None,
+            "any" => Some(1),
+            number => match number.parse::<usize>() {
+                Ok(least) if least > 0 => Some(least),
+                _ => {
+                    return Err(ConditionProblem {
+                        help: Some("write `1 of`, `any of`, `all of` or another count".to_owned()),
+                        ..syntax(
+                            quantity.span.clone(),
+                            format!("`{}` is no quantity", quantity.text),
+                        )
+                    });
+                }
+            },
+        };
+        let Some(pattern) = self.tokens.get(self.at + 2).cloned() else {
+            let end = self.end..self.end;
+            return Err(syntax(end, "`of` needs a pattern or `them`"));
+        };
+        if matches!(pattern.text, "(" | ")") {
+            return Err(syntax(pattern.span, "`of` needs a pattern or `them`"));
+        }
+        self.at += 3;
+        let found = self.matching(&pattern)?;
+        self.count(&pattern, found.len())?;
+        let mut found: Vec<Expr> = found.into_iter().map(Expr::Search).collect();
+        if found.is_empty() {
+            return Err(self.unknown(&pattern));
+        }
+        Ok(match least {
+            Some(1) => joined(found, Expr::Or),
+            None => joined(found, Expr::And),
+            Some(least) => Expr::AtLeast(least, std::mem::take(&mut found)),
+        })
+    }
+
+    /// Places of the names that a pattern selects.
+    fn matching(&mut self, pattern: &Token<'_>) -> Result<Vec<usize>, ConditionProblem> {
+        self.tests += self.names.listed.len();
+        if self.tests > PATTERN_TESTS_MAX {
+            return Err(too_many(pattern));
+        }
+        let text = if pattern.text == "them" {
+            "*"
+        } else {
+            pattern.text
+        };
+        let private = text.starts_with('_');
+        let selected = |name: &str| (private || !name.starts_with('_')) && glob(text, name);
+        let listed = self.names.listed.iter();
+        Ok(listed
+            .filter(|(name, _)| selected(name))
+            .map(|(_, place)| *place)
+            .collect())
+    }
+
+    /// Counts searches against the limit.
+    fn count(&mut self, token: &Token<'_>, leaves: usize) -> Result<(), ConditionProblem> {
+        self.leaves += leaves;
+        if self.leaves > CONDITION_LEAVES_MAX {
+            return Err(too_many(token));
+        }
+        Ok(())
+    }
+
+    /// A token that cannot stand where it does.
+    fn unexpected(&self, token: Token<'_>) -> ConditionProblem {
+        let lower = token.text.to_lowercase();
+        let help = if matches!(lower.as_str(), "and" | "or" | "not" | "of") && lower != token.text {
+            Some(format!("operators are lower case: `{lower}`"))
+        } else if token.text.contains('*') {
+            Some(format!("write `1 of {0}` or `all of {0}`", token.text))
+        } else {
+            None
+        };
+        let message = if self.at == 0 || matches!(token.text, ")" | "and" | "or" | "of") {
+            format!("unexpected `{}` in condition", token.text)
+        } else {
+            format!(
+                "unexpected `{}` in condition, an operator is missing before it",
+                token.text
+            )
+        };
+        ConditionProblem {
+            help,
+            ..syntax(token.span, message)
+        }
+    }
+
+    /// A name or pattern that selects nothing.
+    fn unknown(&self, token: &Token<'_>) -> ConditionProblem {
+        let known = self.names.listed.iter().map(|(name, _)| *name);
+        let lower = token.text.to_lowercase();
+        let (code, message) = if token.text.contains('*') || token.text == "them" {
+            (
+                code::UNKNOWN_IDENTIFIER,
+                format!("no search matches `{}`", token.text),
+            )
+        } else {
+            (
+                code::UNKNOWN_IDENTIFIER,
+                format!("search `{}` does not exist", token.text),
+            )
+        };
+        let help = if matches!(lower.as_str(), "and" | "or" | "not") {
+            Some(format!("operators are lower case: `{lower}`"))
+        } else {
+            suggestion(token.text, known)
+        };
+        ConditionProblem {
+            code,
+            help,
+            ..syntax(token.span.clone(), message)
+        }
+    }
+}
+
+impl Expr {
+    /// How many searches the expression names, each as often as it is named.
+    pub fn leaves(&self) -> usize {
+        match self {
+            Self::Search(_) => 1,
+            Self::Not(inner) => inner.leaves(),
+            Self::And(parts) | Self::Or(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().map(Self::leaves).sum()
+            }
+        }
+    }
+
+    /// Whether something in the expression is negated.
+    pub fn negates(&self) -> bool {
+        match self {
+            Self::Search(_) => false,
+            Self::Not(_) => true,
+            Self::And(parts) | Self::Or(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().any(Self::negates)
+            }
+        }
+    }
+}
+
+/// A syntax error without help.
+fn syntax(span: Range<usize>, message: impl Into<String>) -> ConditionProblem {
+    ConditionProblem {
+        code: code::CONDITION_SYNTAX,
+        span,
+        message: message.into(),
+        help: None,
+    }
+}
+
+/// More searches than a condition may name.
+fn too_many(token: &Token<'_>) -> ConditionProblem {
+    let message = format!("condition names more searches than the limit of {CONDITION_LEAVES_MAX}");
+    ConditionProblem {
+        code: code::CONDITION_LIMIT,
+        ..syntax(token.span.clone(), message)
+    }
+}
+
+/// The parts joined; a single part stands for itself.
+fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
+    match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => join(parts),
+    }
+}
+
+/// Whether a pattern with `*` matches the whole name.
+fn glob(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(head) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let tail = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        // The leftmost place leaves most for what follows.
+        match name.split_once(piece) {
+            Some((_, after)) => name = after,
+            None => return false,
+        }
+    }
+    name.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests;

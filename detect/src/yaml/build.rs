@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::schema;
 use super::source::Source;
@@ -80,7 +80,7 @@ struct Anchored {
 /// A sequence or mapping that is not closed yet.
 struct Frame {
     anchor: usize,
-    place: Place,
+    start: Marker,
     content: Content,
 }
 
@@ -137,7 +137,7 @@ impl Builder<'_, '_> {
                 };
                 self.open(content, (anchor, tag.as_deref()), span);
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => self.close(Some(span.end)),
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
         }
@@ -156,7 +156,7 @@ impl Builder<'_, '_> {
     fn end_document(&mut self) {
         // Of a document that was given up, the part that was read can still name it.
         while self.abandoned && !self.frames.is_empty() {
-            self.close();
+            self.close(None);
         }
         let problems = std::mem::take(&mut self.problems);
         if let Some(root) = self.root.take()
@@ -239,13 +239,13 @@ impl Builder<'_, '_> {
         }
         self.frames.push(Frame {
             anchor,
-            place,
+            start: span.start,
             content,
         });
     }
 
-    /// The innermost sequence or mapping ends.
-    fn close(&mut self) {
+    /// The innermost sequence or mapping ends; `None` if its end was not read.
+    fn close(&mut self, end: Option<Marker>) {
         let Some(frame) = self.frames.pop() else {
             return;
         };
@@ -255,10 +255,10 @@ impl Builder<'_, '_> {
                 entries, merged, ..
             } => Yaml::Map(self.finish_map(entries, merged)),
         };
-        let node = Node {
-            place: frame.place,
-            value,
-        };
+        let place = end
+            .and_then(|end| self.source.flow(frame.start, end))
+            .unwrap_or_else(|| self.source.line_from(frame.start));
+        let node = Node { place, value };
         self.remember(frame.anchor, &node);
         self.attach(node);
     }

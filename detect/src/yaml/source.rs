@@ -104,6 +104,13 @@ impl<'a> Source<'a> {
         self.at(start, from..from + line.trim_end().len())
     }
 
+    /// The place of a sequence or mapping in flow style; `None` for block style.
+    pub(super) fn flow(&self, start: Marker, end: Marker) -> Option<Place> {
+        let rest = self.text.get(self.byte(start.index())..)?;
+        rest.starts_with(['{', '['])
+            .then(|| self.place(Span::new(start, end)))
+    }
+
     /// The place of one marker.
     pub(super) fn point(&self, marker: Marker) -> Place {
         let at = self.byte(marker.index());

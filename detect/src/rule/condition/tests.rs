@@ -1,0 +1,197 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const NAMES: [&str; 6] = [
+    "selection",
+    "sel_a",
+    "sel_b",
+    "_private",
+    "not-used1",
+    "filter",
+];
+
+fn read(text: &str) -> Result<Expr, ConditionProblem> {
+    parse(text, &Names::numbered(NAMES), Selectors::Allowed)
+}
+
+/// The condition with full brackets and names.
+fn written(expr: &Expr, names: &[&str]) -> String {
+    let all = |parts: &[Expr], word: &str| {
+        let parts: Vec<String> = parts.iter().map(|part| written(part, names)).collect();
+        format!("({})", parts.join(word))
+    };
+    match expr {
+        Expr::Search(place) => names[*place].to_owned(),
+        Expr::Not(inner) => format!("not {}", written(inner, names)),
+        Expr::And(parts) => all(parts, " and "),
+        Expr::Or(parts) => all(parts, " or "),
+        Expr::AtLeast(least, parts) => format!("{least} of {}", all(parts, " , ")),
+    }
+}
+
+#[test]
+fn operators_bind_from_or_to_not_and_selectors_select() {
+    for (text, expected) in [
+        ("selection", "selection"),
+        ("selection and not filter", "(selection and not filter)"),
+        (
+            "selection or sel_a and not sel_b or filter",
+            "(selection or (sel_a and not sel_b) or filter)",
+        ),
+        ("not not filter", "filter"),
+        ("not (sel_a or sel_b)", "not (sel_a or sel_b)"),
+        ("(((filter)))", "filter"),
+        ("selection\n  and\tfilter ", "(selection and filter)"),
+        ("1 of sel_*", "(sel_a or sel_b)"),
+        ("any of sel*a", "sel_a"),
+        ("all of sel_*", "(sel_a and sel_b)"),
+        ("2 of sel*", "2 of (selection , sel_a , sel_b)"),
+        (
+            "all of them",
+            "(selection and sel_a and sel_b and not-used1 and filter)",
+        ),
+        ("1 of _*", "_private"),
+        ("_private", "_private"),
+        (
+            "not 1 of sel_* and filter",
+            "(not (sel_a or sel_b) and filter)",
+        ),
+        ("all of selection", "selection"),
+        ("not-used1", "not-used1"),
+    ] {
+        let expr = read(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
+        assert_eq!(written(&expr, &NAMES), expected, "{text}");
+    }
+}
+
+#[test]
+fn problems_name_their_kind_and_bytes() {
+    for (text, kind, span) in [
+        ("", "condition-syntax", 0..0),
+        ("  ", "condition-syntax", 0..2),
+        ("selection and", "condition-syntax", 13..13),
+        ("selection filter", "condition-syntax", 10..16),
+        ("selection AND filter", "condition-syntax", 10..13),
+        ("(selection", "condition-syntax", 0..1),
+        ("selection)", "condition-syntax", 9..10),
+        ("sel_*", "condition-syntax", 0..5),
+        ("selection > 5", "condition-syntax", 10..11),
+        ("0 of sel_*", "condition-syntax", 0..1),
+        ("some of sel_*", "condition-syntax", 0..4),
+        ("1 of", "condition-syntax", 4..4),
+        ("1 of (sel_a)", "condition-syntax", 5..6),
+        ("of them", "condition-syntax", 0..2),
+        ("and filter", "condition-syntax", 0..3),
+        ("é and selektion", "unknown-identifier", 0..2),
+        ("selektion", "unknown-identifier", 0..9),
+        ("Selection", "unknown-identifier", 0..9),
+        ("1 of flt*", "unknown-identifier", 5..9),
+        ("selection | count() > 5", "deprecated-aggregation", 10..23),
+    ] {
+        let problem = read(text).expect_err(text);
+        assert_eq!((problem.code.kind, problem.span), (kind, span), "{text}");
+    }
+}
+
+#[test]
+fn help_names_what_was_meant() {
+    let help = |text| read(text).expect_err("invalid").help.unwrap_or_default();
+    assert_eq!(help("selektion"), "did you mean `selection`?");
+    assert_eq!(
+        help("selection AND filter"),
+        "operators are lower case: `and`"
+    );
+    assert_eq!(help("NOT filter"), "operators are lower case: `not`");
+    assert_eq!(help("sel_*"), "write `1 of sel_*` or `all of sel_*`");
+}
+
+#[test]
+fn selectors_are_no_part_of_a_correlation_condition() {
+    let read = |text| parse(text, &Names::numbered(NAMES), Selectors::Refused);
+    assert!(read("selection and (sel_a or sel_b)").is_ok());
+    assert_eq!(
+        read("1 of sel_*").expect_err("refused").code,
+        code::UNKNOWN_IDENTIFIER
+    );
+}
+
+#[test]
+fn limits_hold_exactly_at_their_values() {
+    let nested = |depth: usize| format!("{}filter{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(read(&nested(CONDITION_DEPTH_MAX)).is_ok());
+    let over = |text: &str| read(text).expect_err("over the limit").code;
+    assert_eq!(
+        over(&nested(CONDITION_DEPTH_MAX + 1)),
+        code::CONDITION_LIMIT
+    );
+    assert!(read(&format!("{}filter", "not ".repeat(10_000))).is_ok());
+    let many: Vec<String> = (0..6_000).map(|n| format!("s{n}")).collect();
+    let names = Names::numbered(many.iter().map(String::as_str));
+    let selectors = |count: usize| vec!["1 of s*"; count].join(" or ");
+    assert!(parse(&selectors(8), &names, Selectors::Allowed).is_ok());
+    let problem = parse(&selectors(9), &names, Selectors::Allowed).expect_err("over");
+    assert_eq!(problem.code, code::CONDITION_LIMIT);
+    let misses = vec!["1 of s*x"; 200].join(" or ");
+    assert!(parse(&misses, &names, Selectors::Allowed).is_err());
+    assert_eq!(
+        over(&" ".repeat(CONDITION_BYTES_MAX + 1)),
+        code::CONDITION_LIMIT
+    );
+}
+
+/// Conditions of any shape over [`NAMES`].
+fn exprs() -> impl Strategy<Value = Expr> {
+    (0..NAMES.len())
+        .prop_map(Expr::Search)
+        .prop_recursive(5, 40, 4, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|e| Expr::Not(Box::new(e))),
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),
+                prop::collection::vec(inner, 2..4).prop_map(Expr::Or),
+            ]
+        })
+}
+
+/// The condition without double negation, which the parser drops.
+fn simple(expr: &Expr) -> Expr {
+    let all = |parts: &[Expr]| parts.iter().map(simple).collect();
+    match expr {
+        Expr::Search(place) => Expr::Search(*place),
+        Expr::Not(inner) => match simple(inner) {
+            Expr::Not(twice) => *twice,
+            once => Expr::Not(Box::new(once)),
+        },
+        Expr::And(parts) => Expr::And(all(parts)),
+        Expr::Or(parts) => Expr::Or(all(parts)),
+        Expr::AtLeast(least, parts) => Expr::AtLeast(*least, all(parts)),
+    }
+}
+
+proptest! {
+    #[test]
+    fn written_conditions_read_back_as_themselves(expr in exprs()) {
+        let text = written(&expr, &NAMES);
+        prop_assert_eq!(read(&text).expect("well formed"), simple(&expr));
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "[()a-z*|_ .é1-3]{0,60}") {
+        prop_assert!(read(&text).is_ok_and(|expr| expr.leaves() > 0) || read(&text).is_err());
+    }
+
+    #[test]
+    fn patterns_match_as_the_obvious_search_does(pattern in "[ab*]{0,6}", name in "[ab]{0,8}") {
+        fn obvious(pattern: &[u8], name: &[u8]) -> bool {
+            match (pattern.split_first(), name.split_first()) {
+                (None, rest) => rest.is_none(),
+                (Some((b'*', more)), rest) => {
+                    obvious(more, name) || rest.is_some_and(|(_, rest)| obvious(pattern, rest))
+                }
+                (Some((c, more)), Some((d, rest))) => c == d && obvious(more, rest),
+                (Some(_), None) => false,
+            }
+        }
+        prop_assert_eq!(glob(&pattern, &name), obvious(pattern.as_bytes(), name.as_bytes()));
+    }
+}

@@ -1,0 +1,368 @@
+//! Detection rules: searches and conditions.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Diagnostic, Place, code, suggestion};
+use crate::yaml::{Node, Yaml};
+
+use super::super::condition::{self, Names, Selectors};
+use super::super::item::{Item, Number, Problem, RawValue, Subject, Target};
+use super::super::modifier::{self, Modifier};
+use super::super::{Detection, Expr, Search};
+use super::document::{Reader, scalar_text};
+
+/// Reads a detection rule.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Detection> {
+    let meta = reader.meta();
+    let logsource = reader.logsource();
+    let palisade = reader.palisade();
+    let root = reader.root;
+    let Some(section) = root.get_some("detection") else {
+        reader.missing(root, "detection");
+        return None;
+    };
+    let Some(entries) = section.as_map() else {
+        reader.wrong_type("detection", section, "a mapping");
+        return None;
+    };
+    let searches = searches(reader, entries, &["condition"]);
+    let Some((_, written)) = section.entry("condition") else {
+        reader.missing(section, "condition");
+        return None;
+    };
+    if searches.is_empty() {
+        reader.error(
+            code::MISSING_FIELD,
+            &section.place,
+            "detection has no search besides its condition",
+        );
+        return None;
+    }
+    let condition = conditions(reader, written, &searches)?;
+    let searches = complete(searches)?;
+    Some(Detection {
+        meta,
+        place: root.place.clone(),
+        logsource,
+        searches,
+        condition,
+        palisade,
+    })
+}
+
+/// Searches by name; `None` for one that has problems, so that conditions can still name it.
+pub(super) type Searches = IndexMap<String, Option<Search>>;
+
+/// The searches, if all could be read.
+pub(super) fn complete(searches: Searches) -> Option<IndexMap<String, Search>> {
+    searches
+        .into_iter()
+        .map(|(name, search)| Some((name, search?)))
+        .collect()
+}
+
+/// Reads all searches of a section, whose other keys are `others`.
+pub(super) fn searches(
+    reader: &mut Reader<'_>,
+    entries: &[(Node, Node)],
+    others: &[&str],
+) -> Searches {
+    let mut searches = Searches::with_capacity(entries.len());
+    for (key, value) in entries {
+        match key.as_text() {
+            Some(name) if others.contains(&name) => {}
+            Some(name) => {
+                let search = search(reader, value, &key.place);
+                searches.insert(name.to_owned(), search);
+            }
+            None => {
+                let message = format!("search name must be text, not {}", key.type_name());
+                reader.error(code::WRONG_TYPE, &key.place, message);
+            }
+        }
+    }
+    searches
+}
+
+/// Reads one condition, or a list of them, of which one suffices.
+fn conditions(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Option<Expr> {
+    let Some(list) = node.as_seq() else {
+        return condition(reader, node, searches);
+    };
+    if list.is_empty() {
+        reader.error(
+            code::MISSING_FIELD,
+            &node.place,
+            "list of conditions is empty",
+        );
+    }
+    let names = Names::numbered(searches.keys().map(String::as_str));
+    let mut parts = Vec::with_capacity(list.len());
+    let mut leaves = 0;
+    for (at, item) in list.iter().enumerate() {
+        let part = one_condition(reader, item, &names);
+        leaves += part.as_ref().map_or(0, Expr::leaves);
+        if leaves > condition::CONDITION_LEAVES_MAX || at >= condition::CONDITIONS_MAX {
+            let message = format!(
+                "conditions are more than the limit of {}, or name more searches than {}",
+                condition::CONDITIONS_MAX,
+                condition::CONDITION_LEAVES_MAX
+            );
+            reader.error(code::CONDITION_LIMIT, &item.place, message);
+            return None;
+        }
+        parts.push(part);
+    }
+    let mut parts: Vec<Expr> = parts.into_iter().collect::<Option<_>>()?;
+    Some(if parts.len() == 1 {
+        parts.swap_remove(0)
+    } else {
+        Expr::Or(parts)
+    })
+}
+
+/// Reads one condition over these searches.
+pub(super) fn condition(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Option<Expr> {
+    let names = Names::numbered(searches.keys().map(String::as_str));
+    one_condition(reader, node, &names)
+}
+
+/// Reads one condition over these names.
+fn one_condition(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Option<Expr> {
+    let Some(text) = node.as_text() else {
+        reader.wrong_type("condition", node, "text");
+        return None;
+    };
+    condition::parse(text, names, Selectors::Allowed)
+        .map_err(|problem| reader.condition(node, problem))
+        .ok()
+}
+
+/// Reads a search, or a part of one: a mapping, a list, or keywords.
+fn search(reader: &mut Reader<'_>, node: &Node, key: &Place) -> Option<Search> {
+    match &node.value {
+        Yaml::Map(entries) if !entries.is_empty() => all_of(reader, entries),
+        Yaml::Seq(items) if !items.is_empty() => any_of(reader, items, key),
+        Yaml::Null | Yaml::Map(_) | Yaml::Seq(_) => {
+            reader.error(code::EMPTY_SEARCH, key, "search is empty");
+            None
+        }
+        _ => keywords(reader, std::slice::from_ref(node), key),
+    }
+}
+
+/// A mapping: every entry must match.
+fn all_of(reader: &mut Reader<'_>, entries: &[(Node, Node)]) -> Option<Search> {
+    let mut parts = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        parts.push(entry(reader, key, value).map(Search::Item));
+    }
+    let mut parts: Vec<Search> = parts.into_iter().collect::<Option<_>>()?;
+    Some(if parts.len() == 1 {
+        parts.swap_remove(0)
+    } else {
+        Search::AllOf(parts)
+    })
+}
+
+/// A list: keywords if it holds scalars only, otherwise alternatives.
+fn any_of(reader: &mut Reader<'_>, items: &[Node], key: &Place) -> Option<Search> {
+    if items.iter().all(Node::is_scalar) {
+        return keywords(reader, items, key);
+    }
+    let mut parts = Vec::with_capacity(items.len());
+    for item in items {
+        parts.push(search(reader, item, &item.place));
+    }
+    let parts = parts.into_iter().collect::<Option<_>>()?;
+    Some(Search::AnyOf(parts))
+}
+
+/// Scalars without a field.
+fn keywords(reader: &mut Reader<'_>, items: &[Node], key: &Place) -> Option<Search> {
+    let item = Item {
+        target: Target::Keywords,
+        modifiers: Vec::new(),
+        values: items.iter().filter_map(raw_value).collect(),
+        place: key.clone(),
+    };
+    let key = Node {
+        place: key.clone(),
+        value: Yaml::Null,
+    };
+    checked(reader, item, &key, items).map(Search::Item)
+}
+
+/// An entry of a mapping: field and modifiers as key, one value or a list of them.
+fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
+    let Some(written) = key.as_text() else {
+        let message = format!("field name must be text, not {}", key.type_name());
+        reader.error(code::WRONG_TYPE, &key.place, message);
+        return None;
+    };
+    let modifiers = modifiers(reader, key, written);
+    let nodes = value.as_seq().unwrap_or(std::slice::from_ref(value));
+    let values: Option<Vec<RawValue>> = nodes
+        .iter()
+        .map(|node| {
+            let value = raw_value(node);
+            if value.is_none() {
+                let message = format!("value must be a scalar, not {}", node.type_name());
+                reader.error(code::WRONG_TYPE, &node.place, message);
+            }
+            value
+        })
+        // All of them are looked at before the first failure decides.
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect();
+    let field = written.split('|').next().unwrap_or_default();
+    let item = Item {
+        target: if field.is_empty() {
+            Target::Keywords
+        } else {
+            Target::Fields(vec![field.to_owned()])
+        },
+        modifiers: modifiers?,
+        values: values?,
+        place: key.place.clone(),
+    };
+    checked(reader, item, key, nodes)
+}
+
+/// Reads the chain of modifiers in a key.
+fn modifiers(reader: &mut Reader<'_>, key: &Node, written: &str) -> Option<Vec<Modifier>> {
+    let mut modifiers = Vec::new();
+    let mut known = true;
+    for (at, name) in parts(written).skip(1) {
+        if let Some(modifier) = Modifier::of(name) {
+            modifiers.push(modifier);
+            continue;
+        }
+        known = false;
+        let message = if name.is_empty() {
+            "modifier is empty".to_owned()
+        } else {
+            format!("modifier `{name}` is unknown")
+        };
+        let names = modifier::NAMES.iter().map(|(name, _)| *name);
+        let place = key.place_within(at..at + name.len());
+        reader.push(
+            Diagnostic::error(code::UNKNOWN_MODIFIER, &place, message)
+                .with_help_from(suggestion(name, names)),
+        );
+    }
+    known.then_some(modifiers)
+}
+
+/// Field and modifiers of a key, each with its byte offset.
+fn parts(written: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    written.split('|').map(move |part| {
+        let at = start;
+        start += part.len() + 1;
+        (at, part)
+    })
+}
+
+/// Checks what no pipeline can mend. Values under `expand` are judged after the pipelines.
+fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> Option<Item> {
+    let place = |subject: Subject| match subject {
+        Subject::Entry => key.place.clone(),
+        Subject::Value(at) => values.get(at).unwrap_or(key).place.clone(),
+        Subject::Modifier(at) => {
+            let written = key.as_text().unwrap_or_default();
+            match parts(written).nth(at + 1) {
+                Some((start, name)) => key.place_within(start..start + name.len()),
+                None => key.place.clone(),
+            }
+        }
+    };
+    let later = |problem: &Problem| {
+        item.has_placeholders()
+            && problem.code != code::MODIFIER_COMBINATION
+            && problem.code != code::EMPTY_SEARCH
+    };
+    match item.compiled() {
+        Ok(meaning) => warn(reader, &item, &meaning, key, values),
+        Err(problems) => {
+            let mut refused = false;
+            for problem in problems.into_iter().filter(|problem| !later(problem)) {
+                refused = true;
+                let place = place(problem.subject);
+                reader.push(problem.at(&place));
+            }
+            if refused {
+                return None;
+            }
+        }
+    }
+    Some(item)
+}
+
+/// Reports what loads but probably was not meant.
+fn warn(
+    reader: &mut Reader<'_>,
+    item: &Item,
+    meaning: &super::super::item::Meaning,
+    key: &Node,
+    values: &[Node],
+) {
+    use super::super::item::Link;
+    if meaning.link == Link::All && item.values.len() == 1 {
+        let message = "`all` has no effect on a single value";
+        reader.push(Diagnostic::warning(
+            code::ALL_WITH_ONE_VALUE,
+            &key.place,
+            message,
+        ));
+    }
+    if item.values.len() > 1
+        && let Some(at) = item
+            .values
+            .iter()
+            .position(|value| *value == RawValue::Null)
+        && let Some(node) = values.get(at)
+    {
+        let message = "null among other values also matches a missing field";
+        reader.push(Diagnostic::warning(
+            code::NULL_IN_LIST,
+            &node.place,
+            message,
+        ));
+    }
+}
+
+/// The scalar as a value; `None` for a list or mapping.
+fn raw_value(node: &Node) -> Option<RawValue> {
+    match &node.value {
+        Yaml::Null => Some(RawValue::Null),
+        Yaml::Bool(value) => Some(RawValue::Bool(*value)),
+        Yaml::Int(value) => Some(RawValue::Number(Number::Int(*value))),
+        Yaml::Float(value) => Some(RawValue::Number(Number::Float(*value))),
+        Yaml::Text(text) => Some(RawValue::Text(text.clone())),
+        Yaml::Seq(_) | Yaml::Map(_) => None,
+    }
+}
+
+/// A name or reference as text; reports anything else.
+pub(super) fn need_texts(
+    reader: &mut Reader<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<Vec<(String, Place)>> {
+    let nodes = node.as_seq().unwrap_or(std::slice::from_ref(node));
+    let mut texts = Vec::with_capacity(nodes.len());
+    for item in nodes {
+        let Some(text) = item.as_text() else {
+            let message = format!(
+                "`{key}` must be text or a list of text, not {}",
+                scalar_text(item)
+            );
+            reader.error(code::WRONG_TYPE, &item.place, message);
+            return None;
+        };
+        texts.push((text.to_owned(), item.place.clone()));
+    }
+    Some(texts)
+}

@@ -1,0 +1,289 @@
+//! What all kinds of rules share: reading keys with their types, metadata, log source.
+
+use std::borrow::Cow;
+
+use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+use crate::logsource::Logsource;
+use crate::time::Span;
+use crate::yaml::{Node, Yaml};
+
+use super::super::condition::ConditionProblem;
+use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
+
+/// Longest title, in characters (detection rule schema).
+const TITLE_CHARS_MAX: usize = 256;
+
+/// How a document is called in messages: its id, else name, else title.
+pub(super) fn key_of(root: &Node) -> Option<String> {
+    ["id", "name", "title"]
+        .iter()
+        .find_map(|key| {
+            root.get(key)
+                .and_then(Node::as_text)
+                .filter(|t| !t.is_empty())
+        })
+        .map(str::to_owned)
+}
+
+/// Reads one document and gathers its problems.
+pub(super) struct Reader<'a> {
+    /// The document, a mapping.
+    pub(super) root: &'a Node,
+    key: Option<String>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of this document.
+    pub(super) fn new(root: &'a Node) -> Self {
+        Self {
+            root,
+            key: key_of(root),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Everything that was reported.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        self.problems
+    }
+
+    /// Whether something keeps the document from loading.
+    pub(super) fn refused(&self) -> bool {
+        self.problems.iter().any(Diagnostic::is_error)
+    }
+
+    /// Adds a diagnostic.
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.problems.push(diagnostic.for_rule(self.key.as_deref()));
+    }
+
+    /// Reports an error.
+    pub(super) fn error(&mut self, code: Code, place: &Place, message: impl Into<String>) {
+        self.push(Diagnostic::error(code, place, message));
+    }
+
+    /// Reports a mandatory key that is missing from `map`.
+    pub(super) fn missing(&mut self, map: &Node, key: &str) {
+        self.error(
+            code::MISSING_FIELD,
+            &map.place,
+            format!("`{key}` is missing"),
+        );
+    }
+
+    /// Reports a value of the wrong type.
+    pub(super) fn wrong_type(&mut self, key: &str, node: &Node, wanted: &str) {
+        let message = format!("`{key}` must be {wanted}, not {}", node.type_name());
+        self.error(code::WRONG_TYPE, &node.place, message);
+    }
+
+    /// Reports what is wrong with a condition at its place in the file.
+    pub(super) fn condition(&mut self, node: &Node, problem: ConditionProblem) {
+        let place = node.place_within(problem.span);
+        self.push(
+            Diagnostic::error(problem.code, &place, problem.message).with_help_from(problem.help),
+        );
+    }
+
+    /// Optional text.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        let node = self.root.get_some(key)?;
+        let text = node.as_text();
+        if text.is_none() {
+            self.wrong_type(key, node, "text");
+        }
+        text.map(str::to_owned)
+    }
+
+    /// An optional list of texts.
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        let Some(node) = self.root.get_some(key) else {
+            return Vec::new();
+        };
+        let Some(items) = node.as_seq() else {
+            self.wrong_type(key, node, "a list");
+            return Vec::new();
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            match item.as_text() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong_type(key, item, "a list of text"),
+            }
+        }
+        texts
+    }
+
+    /// Title, id and the rest.
+    pub(super) fn meta(&mut self) -> Meta {
+        let title = self.text("title");
+        if self.root.get_some("title").is_none() {
+            self.missing(self.root, "title");
+        }
+        let title = title.unwrap_or_default();
+        if title.chars().count() > TITLE_CHARS_MAX
+            && let Some(node) = self.root.get("title")
+        {
+            let message = format!("title is longer than the limit of {TITLE_CHARS_MAX} characters");
+            self.error(code::INVALID_VALUE, &node.place, message);
+        }
+        let name = self.text("name");
+        if name.as_deref() == Some("")
+            && let Some(node) = self.root.get("name")
+        {
+            self.error(code::INVALID_VALUE, &node.place, "name is empty");
+        }
+        Meta {
+            id: self.text("id"),
+            name,
+            title,
+            description: self.text("description"),
+            level: self.word("level", Level::ALL.map(|level| (level.name(), level))),
+            status: self.word("status", Status::ALL.map(|status| (status.name(), status))),
+            author: self.text("author"),
+            references: self.texts("references"),
+            falsepositives: self.texts("falsepositives"),
+            tags: self.texts("tags"),
+        }
+    }
+
+    /// One of a few words.
+    fn word<T: Copy, const N: usize>(
+        &mut self,
+        key: &str,
+        words: [(&'static str, T); N],
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        let found = words.iter().find(|(name, _)| *name == text);
+        if found.is_none()
+            && let Some(node) = self.root.get(key)
+        {
+            let names = words.map(|(name, _)| name);
+            let message = format!("{key} `{text}` is unknown");
+            let help = suggestion(&text, names)
+                .unwrap_or_else(|| format!("write one of: {}", names.join(", ")));
+            self.push(Diagnostic::error(code::INVALID_VALUE, &node.place, message).with_help(help));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// The log source, of which one part must be given.
+    pub(super) fn logsource(&mut self) -> Logsource {
+        let Some(node) = self.root.get_some("logsource") else {
+            self.missing(self.root, "logsource");
+            return Logsource::default();
+        };
+        if node.as_map().is_none() {
+            self.wrong_type("logsource", node, "a mapping");
+            return Logsource::default();
+        }
+        let mut given = false;
+        let mut part = |key: &str| {
+            let value = node.get_some(key)?;
+            given = true;
+            let text = value.as_text();
+            if text.is_none() {
+                self.wrong_type(key, value, "text");
+            }
+            text.map(|text| Cow::Owned(text.to_owned()))
+        };
+        let logsource = Logsource {
+            product: part("product"),
+            service: part("service"),
+            category: part("category"),
+        };
+        if !given {
+            self.push(
+                Diagnostic::error(
+                    code::INVALID_VALUE,
+                    &node.place,
+                    "log source names neither category, product nor service",
+                )
+                .with_help("without one of them the rule would judge every event"),
+            );
+        }
+        logsource
+    }
+
+    /// House extensions under `palisade:`.
+    pub(super) fn palisade(&mut self) -> PalisadeKeys {
+        let mut keys = PalisadeKeys::default();
+        let Some(node) = self.root.get_some("palisade") else {
+            return keys;
+        };
+        let Some(entries) = node.as_map() else {
+            self.wrong_type("palisade", node, "a mapping");
+            return keys;
+        };
+        for (key, value) in entries {
+            match key.as_text() {
+                Some("suppress") => keys.suppress = self.suppress(value),
+                _ => self.unknown_palisade_key(key, "palisade", "suppress"),
+            }
+        }
+        keys
+    }
+
+    /// `none`, or a mapping with `for`.
+    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
+        if node.as_text() == Some("none") {
+            return Some(Suppress::None);
+        }
+        let Some(entries) = node.as_map() else {
+            let message = "`suppress` must be `none` or a mapping with `for`";
+            self.push(
+                Diagnostic::error(code::WRONG_TYPE, &node.place, message)
+                    .with_help("write `suppress: none` or `suppress: {for: 1h}`"),
+            );
+            return None;
+        };
+        let mut length = None;
+        for (key, value) in entries {
+            match key.as_text() {
+                Some("for") => length = self.span("for", value),
+                _ => self.unknown_palisade_key(key, "suppress", "for"),
+            }
+        }
+        if node.get("for").is_none() {
+            self.missing(node, "for");
+        }
+        length.map(Suppress::For)
+    }
+
+    /// Reports a key of ours that does not exist.
+    fn unknown_palisade_key(&mut self, key: &Node, map: &str, known: &str) {
+        let name = scalar_text(key);
+        let message = format!("key `{name}` under `{map}` is unknown");
+        let help = suggestion(&name, [known]).unwrap_or_else(|| format!("known is `{known}`"));
+        self.push(
+            Diagnostic::error(code::UNKNOWN_PALISADE_KEY, &key.place, message).with_help(help),
+        );
+    }
+
+    /// A length of time such as `10m`.
+    pub(super) fn span(&mut self, key: &str, node: &Node) -> Option<Span> {
+        let span = node.as_text().and_then(Span::parse_sigma);
+        if span.is_none() {
+            let message = format!("`{key}` is no time span: `{}`", scalar_text(node));
+            self.push(
+                Diagnostic::error(code::INVALID_TIMESPAN, &node.place, message).with_help(
+                    "write a positive whole number and one of `s`, `m`, `h`, `d`, `w`, `M`, `y`, \
+                 such as `10m`",
+                ),
+            );
+        }
+        span
+    }
+}
+
+/// A scalar as text, for messages.
+pub(super) fn scalar_text(node: &Node) -> String {
+    match &node.value {
+        Yaml::Text(text) => text.chars().take(80).collect(),
+        Yaml::Int(value) => value.to_string(),
+        Yaml::Float(value) => value.to_string(),
+        Yaml::Bool(value) => value.to_string(),
+        Yaml::Null | Yaml::Seq(_) | Yaml::Map(_) => node.type_name().to_owned(),
+    }
+}

@@ -1,0 +1,430 @@
+//! References between rules: correlations whose rules are not all there are left out.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+
+use super::super::condition::{self, Names, Selectors};
+use super::super::{
+    Correlation, CorrelationKind, Detection, Expr, Meta, RuleSet, TemporalCondition,
+};
+use super::correlation::{Aliases, Pending};
+
+/// Most correlations on one way from a correlation down to a detection. Each level delays and
+/// multiplies matches; published chains have two.
+pub(super) const CHAIN_DEPTH_MAX: usize = 16;
+/// Most unknown references for which a similar name is looked for, over a whole set.
+const SUGGESTIONS_MAX: usize = 100;
+
+/// Leaves out correlations that refer to rules no longer in the set, directly or through other
+/// correlations. To be called after rules were taken out of a set that had been read.
+pub fn drop_unresolved(set: &mut RuleSet) -> Vec<Diagnostic> {
+    let correlations = std::mem::take(&mut set.correlations);
+    let graph = Graph::new(&set.detections, correlations.iter().collect());
+    let refused = graph.check(vec![false; correlations.len()]);
+    let (kept, problems) = keep(correlations, refused, |correlation| correlation);
+    set.correlations = kept;
+    problems
+}
+
+/// Resolves the references of all correlations; those that cannot be honoured are left out.
+pub(super) fn resolve(
+    detections: &[Detection],
+    mut pending: Vec<Pending>,
+) -> (Vec<Correlation>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let mut broken = vec![false; pending.len()];
+    let mut resolved = Vec::with_capacity(pending.len());
+    let graph = Graph::new(detections, pending.iter().map(|p| &p.correlation).collect());
+    for (at, rule) in pending.iter().enumerate() {
+        let before = problems.len();
+        resolved.push(graph.details(at, rule, &mut problems));
+        broken[at] = problems.len() > before;
+    }
+    let refused = graph.check(broken.clone());
+    drop(graph);
+    for (rule, details) in pending.iter_mut().zip(resolved) {
+        if let Some(aliases) = details.aliases {
+            rule.correlation.aliases = aliases;
+        }
+        if let Some(expr) = details.expression {
+            set_expression(&mut rule.correlation.kind, expr);
+        }
+    }
+    let mut whole = Vec::with_capacity(pending.len());
+    for ((rule, refused), broken) in pending.into_iter().zip(refused).zip(broken) {
+        match refused {
+            Some(problem) => problems.push(problem),
+            None if broken => {}
+            None => whole.push(rule.correlation),
+        }
+    }
+    (whole, problems)
+}
+
+/// Parts the rules that stay from the problems of those that do not.
+fn keep<T, U>(
+    rules: Vec<T>,
+    refused: Vec<Option<Diagnostic>>,
+    turn: impl Fn(T) -> U,
+) -> (Vec<U>, Vec<Diagnostic>) {
+    let mut kept = Vec::with_capacity(rules.len());
+    let mut problems = Vec::new();
+    for (rule, refused) in rules.into_iter().zip(refused) {
+        match refused {
+            None => kept.push(turn(rule)),
+            Some(problem) => problems.push(problem),
+        }
+    }
+    (kept, problems)
+}
+
+/// Puts the resolved expression in place.
+fn set_expression(kind: &mut CorrelationKind, expr: Expr) {
+    if let CorrelationKind::Temporal(condition) | CorrelationKind::TemporalOrdered(condition) = kind
+    {
+        *condition = TemporalCondition::Expression(expr);
+    }
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone, Copy)]
+enum Target<'a> {
+    Detection(&'a Meta),
+    Correlation(usize, &'a Meta),
+}
+
+impl<'a> Target<'a> {
+    fn meta(self) -> &'a Meta {
+        match self {
+            Self::Detection(meta) | Self::Correlation(_, meta) => meta,
+        }
+    }
+}
+
+/// Aliases and expression with their references resolved.
+#[derive(Default)]
+struct Details {
+    aliases: Option<Aliases>,
+    expression: Option<Expr>,
+}
+
+/// All rules by id and name.
+struct Graph<'a> {
+    targets: HashMap<&'a str, Target<'a>>,
+    titles: HashMap<&'a str, &'a Meta>,
+    correlations: Vec<&'a Correlation>,
+    suggestions: Cell<usize>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(detections: &'a [Detection], correlations: Vec<&'a Correlation>) -> Self {
+        let mut targets = HashMap::new();
+        let mut titles = HashMap::new();
+        let correlated = correlations.iter().enumerate();
+        let all = detections
+            .iter()
+            .map(|rule| Target::Detection(&rule.meta))
+            .chain(correlated.map(|(at, rule)| Target::Correlation(at, &rule.meta)));
+        for target in all {
+            let meta = target.meta();
+            for key in [&meta.id, &meta.name].into_iter().flatten() {
+                targets.entry(key.as_str()).or_insert(target);
+            }
+            titles.entry(meta.title.as_str()).or_insert(meta);
+        }
+        Self {
+            targets,
+            titles,
+            correlations,
+            suggestions: Cell::new(0),
+        }
+    }
+
+    /// Resolves what else a correlation says about its rules, once all of them are known.
+    fn details(&self, at: usize, pending: &Pending, problems: &mut Vec<Diagnostic>) -> Details {
+        let rule = self.correlations[at];
+        let known: Option<Vec<Target<'_>>> = rule
+            .rules
+            .iter()
+            .map(|(reference, _)| self.targets.get(reference.as_str()).copied())
+            .collect();
+        let Some(known) = known else {
+            // Reported with the references themselves.
+            return Details::default();
+        };
+        Details {
+            aliases: Some(aliases(rule, &known, &pending.alias_places, problems)),
+            expression: pending
+                .expression
+                .as_ref()
+                .and_then(|node| expression(rule, &known, node, problems)),
+        }
+    }
+
+    /// For every correlation that cannot stay, why; `None` also for those in `broken`, whose
+    /// problems are reported already.
+    fn check(&self, mut broken: Vec<bool>) -> Vec<Option<Diagnostic>> {
+        let mut refused: Vec<Option<Diagnostic>> = vec![None; self.correlations.len()];
+        let below: Vec<Vec<(usize, usize)>> = self
+            .correlations
+            .iter()
+            .map(|rule| self.edges(rule))
+            .collect();
+        let mut above: Vec<Vec<(usize, usize)>> = vec![Vec::new(); below.len()];
+        for (at, edges) in below.iter().enumerate() {
+            for (reference, target) in edges {
+                above[*target].push((at, *reference));
+            }
+        }
+        for (at, rule) in self.correlations.iter().enumerate() {
+            let missing = rule
+                .rules
+                .iter()
+                .find(|(reference, _)| !self.targets.contains_key(reference.as_str()));
+            if let Some((reference, place)) = missing
+                && !broken[at]
+            {
+                refused[at] = Some(self.unknown(rule, reference, place));
+                broken[at] = true;
+            }
+        }
+        self.spread(&above, &mut broken, &mut refused);
+        self.order(&below, &above, &broken, &mut refused);
+        refused
+    }
+
+    /// References of a correlation to correlations: place in its list, and which.
+    fn edges(&self, rule: &Correlation) -> Vec<(usize, usize)> {
+        let references = rule.rules.iter().enumerate();
+        references
+            .filter_map(
+                |(at, (reference, _))| match self.targets.get(reference.as_str()) {
+                    Some(Target::Correlation(target, _)) => Some((at, *target)),
+                    _ => None,
+                },
+            )
+            .collect()
+    }
+
+    /// Refuses what refers to a refused correlation.
+    fn spread(
+        &self,
+        above: &[Vec<(usize, usize)>],
+        broken: &mut [bool],
+        refused: &mut [Option<Diagnostic>],
+    ) {
+        let mut queue: Vec<usize> = (0..broken.len()).filter(|at| broken[*at]).collect();
+        while let Some(target) = queue.pop() {
+            for (at, reference) in &above[target] {
+                if broken[*at] {
+                    continue;
+                }
+                broken[*at] = true;
+                queue.push(*at);
+                let rule = self.correlations[*at];
+                let (name, place) = &rule.rules[*reference];
+                let message = format!("rule `{name}` cannot be used, because it was refused");
+                refused[*at] = Some(about(rule, code::UNKNOWN_RULE_REFERENCE, place, message));
+            }
+        }
+    }
+
+    /// Refuses circles, what refers to them, and chains that are too deep.
+    fn order(
+        &self,
+        below: &[Vec<(usize, usize)>],
+        above: &[Vec<(usize, usize)>],
+        broken: &[bool],
+        refused: &mut [Option<Diagnostic>],
+    ) {
+        let mut open: Vec<usize> = below.iter().map(Vec::len).collect();
+        let mut depth = vec![1_usize; below.len()];
+        let mut queue: Vec<usize> = (0..below.len())
+            .filter(|at| open[*at] == 0 && !broken[*at])
+            .collect();
+        let mut ordered = vec![false; below.len()];
+        while let Some(target) = queue.pop() {
+            ordered[target] = true;
+            for (at, _) in &above[target] {
+                depth[*at] = depth[*at].max(depth[target] + 1);
+                open[*at] -= 1;
+                if open[*at] == 0 && !broken[*at] {
+                    queue.push(*at);
+                }
+            }
+        }
+        for (at, rule) in self.correlations.iter().enumerate() {
+            if broken[at] {
+                continue;
+            }
+            if !ordered[at] {
+                let message = "correlation is part of a circle of references, or refers to one";
+                let place = rule.rules.first().map_or(&rule.place, |(_, place)| place);
+                refused[at] = Some(about(
+                    rule,
+                    code::CORRELATION_CYCLE,
+                    place,
+                    message.to_owned(),
+                ));
+            } else if depth[at] > CHAIN_DEPTH_MAX {
+                let message =
+                    format!("correlations are chained deeper than the limit of {CHAIN_DEPTH_MAX}");
+                refused[at] = Some(about(
+                    rule,
+                    code::CORRELATION_TOO_DEEP,
+                    &rule.place,
+                    message,
+                ));
+            }
+        }
+    }
+
+    /// A reference that leads nowhere.
+    fn unknown(&self, rule: &Correlation, reference: &str, place: &Place) -> Diagnostic {
+        let message = format!("rule `{reference}` is not loaded");
+        let help = match self.titles.get(reference) {
+            Some(
+                Meta { id: Some(key), .. }
+                | Meta {
+                    name: Some(key), ..
+                },
+            ) => Some(format!("a title is no reference; write `{key}`")),
+            Some(_) => Some("a title is no reference; give the rule an id or a name".to_owned()),
+            None => self.similar(reference),
+        };
+        about(rule, code::UNKNOWN_RULE_REFERENCE, place, message).with_help_from(help)
+    }
+
+    /// Help that names a similar id or name.
+    fn similar(&self, reference: &str) -> Option<String> {
+        let given = self.suggestions.replace(self.suggestions.get() + 1);
+        if given >= SUGGESTIONS_MAX {
+            return None;
+        }
+        let mut keys: Vec<&str> = self.targets.keys().copied().collect();
+        keys.sort_unstable();
+        suggestion(reference, keys)
+    }
+}
+
+/// An error about a correlation.
+fn about(rule: &Correlation, code: Code, place: &Place, message: String) -> Diagnostic {
+    Diagnostic::error(code, place, message).for_rule(Some(rule.meta.key()))
+}
+
+/// Whether a reference, as written in `rules`, and another name mean the same rule.
+fn same(target: Target<'_>, listed: &str, name: &str) -> bool {
+    let meta = target.meta();
+    listed == name || meta.id.as_deref() == Some(name) || meta.name.as_deref() == Some(name)
+}
+
+/// Aliases with rules as written in `rules`, whichever of their names the alias uses.
+fn aliases(
+    rule: &Correlation,
+    known: &[Target<'_>],
+    places: &[Place],
+    problems: &mut Vec<Diagnostic>,
+) -> Aliases {
+    let mut places = places.iter();
+    let mut resolved = Aliases::with_capacity(rule.aliases.len());
+    for (alias, pairs) in &rule.aliases {
+        let mut own = Vec::with_capacity(pairs.len());
+        for (name, field) in pairs {
+            let place = places.next().unwrap_or(&rule.place);
+            let listed: Vec<&String> = rule
+                .rules
+                .iter()
+                .zip(known)
+                .filter(|((listed, _), target)| same(**target, listed, name))
+                .map(|((listed, _), _)| listed)
+                .collect();
+            if listed.is_empty() {
+                let message =
+                    format!("alias `{alias}` names rule `{name}`, which is not in `rules`");
+                problems.push(about(rule, code::UNKNOWN_RULE_REFERENCE, place, message));
+            }
+            own.extend(
+                listed
+                    .into_iter()
+                    .map(|listed| (listed.clone(), field.clone())),
+            );
+        }
+        resolved.insert(alias.clone(), own);
+    }
+    resolved
+}
+
+/// A boolean condition over the referenced rules; it must name all of them.
+fn expression(
+    rule: &Correlation,
+    known: &[Target<'_>],
+    node: &crate::yaml::Node,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Expr> {
+    let mut names = Vec::new();
+    for (at, ((listed, _), target)) in rule.rules.iter().zip(known).enumerate() {
+        let meta = target.meta();
+        names.push((listed.as_str(), at));
+        let others = [meta.name.as_deref(), meta.id.as_deref()];
+        names.extend(others.into_iter().flatten().map(|name| (name, at)));
+    }
+    let text = node.as_text().unwrap_or_default();
+    let expr = match condition::parse(text, &Names::of(names), Selectors::Refused) {
+        Ok(expr) => expr,
+        Err(problem) => {
+            let place = node.place_within(problem.span);
+            let problem =
+                about(rule, problem.code, &place, problem.message).with_help_from(problem.help);
+            problems.push(problem);
+            return None;
+        }
+    };
+    let mut used = vec![false; known.len()];
+    mark(&expr, &mut used);
+    if expr.negates() {
+        let message = "`not` in the condition of a correlation has no settled meaning";
+        problems.push(
+            about(
+                rule,
+                code::INVALID_CORRELATION,
+                &node.place,
+                message.to_owned(),
+            )
+            .with_help(
+                "absence can only be judged when the window has passed; exclude events in the \
+                 condition of the referenced rules instead",
+            ),
+        );
+        return None;
+    }
+    if let Some(at) = used.iter().position(|used| !used) {
+        let (unused, _) = &rule.rules[at];
+        let message = format!("condition does not name rule `{unused}`");
+        problems.push(
+            about(rule, code::INVALID_CORRELATION, &node.place, message).with_help(
+                "name every rule of `rules` in the condition, or leave it out of `rules`",
+            ),
+        );
+        return None;
+    }
+    Some(expr)
+}
+
+/// Marks the rules that an expression names.
+fn mark(expr: &Expr, used: &mut [bool]) {
+    match expr {
+        Expr::Search(at) => {
+            if let Some(slot) = used.get_mut(*at) {
+                *slot = true;
+            }
+        }
+        Expr::Not(inner) => mark(inner, used),
+        Expr::And(parts) | Expr::Or(parts) | Expr::AtLeast(_, parts) => {
+            for part in parts {
+                mark(part, used);
+            }
+        }
+    }
+}

@@ -1,0 +1,542 @@
+use crate::time::Span;
+
+use super::super::{
+    Bounds, Comparison, CorrelationKind, Expr, Search, Suppress, TemporalCondition,
+};
+use super::*;
+
+fn load(texts: &[&str]) -> (RuleSet, Vec<Diagnostic>) {
+    let file = |(at, text): (usize, &&str)| RuleFile {
+        name: format!("{at}.yml").into(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let files: Vec<_> = texts.iter().enumerate().map(file).collect();
+    parse(&files)
+}
+
+/// A detection with this id and these further top-level lines; `detection` in flow style.
+fn rule(id: &str, more: &str, detection: &str) -> String {
+    format!("title: t\nid: {id}\n{more}logsource: {{product: p}}\ndetection: {detection}\n---\n")
+}
+
+/// A rule that loads.
+fn good(id: &str) -> String {
+    rule(id, "", "{s: {A: 1}, condition: s}")
+}
+
+/// A correlation over `a`; `keys` are further lines of its section, indented.
+fn correlation(id: &str, keys: &str) -> String {
+    format!("title: c\nid: {id}\ncorrelation:\n{keys}---\n")
+}
+
+/// Kind, rule, line and column of all errors.
+fn errors(texts: &[&str]) -> Vec<(&'static str, Option<String>, u32, u32)> {
+    let (_, problems) = load(texts);
+    problems
+        .into_iter()
+        .filter(Diagnostic::is_error)
+        .map(|d| (d.kind, d.rule, d.place.line, d.place.column))
+        .collect()
+}
+
+/// Kinds of all errors.
+fn kinds(texts: &[&str]) -> Vec<&'static str> {
+    errors(texts).into_iter().map(|(kind, ..)| kind).collect()
+}
+
+/// Ids of everything that loads.
+fn loaded(texts: &[&str]) -> Vec<String> {
+    let (set, _) = load(texts);
+    let detections = set.detections.iter().map(|rule| &rule.meta);
+    let correlations = set.correlations.iter().map(|rule| &rule.meta);
+    let filters = set.filters.iter().map(|rule| &rule.meta);
+    detections
+        .chain(correlations)
+        .chain(filters)
+        .map(|meta| meta.key().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_whole_rule_is_read_with_its_metadata_and_places() {
+    let text = "title: Sign-in\nid: abc\nname: signin\nstatus: test\nlevel: high\nauthor: me\n\
+                description: d\nreferences: [https://example.org]\ntags: [attack.t1078]\n\
+                falsepositives: [none]\ndate: 2024/01/02\nx-owner: soc\ntaxonomy: own\n\
+                logsource: {product: azure, service: signinlogs, definition: x}\n\
+                detection:\n  sel:\n    A|contains: x\n    B: [1, null]\n  words: [foo, 7]\n  \
+                either: [{A: 1}, text]\n  condition: sel and not words or either\n\
+                palisade: {suppress: {for: 2h}}\n";
+    let (set, problems) = load(&[text]);
+    assert_eq!(
+        problems.iter().map(|d| d.code).collect::<Vec<_>>(),
+        ["PAL0351"]
+    );
+    let rule = &set.detections[0];
+    assert_eq!(
+        (rule.meta.key(), rule.meta.level),
+        ("abc", Some(super::super::Level::High))
+    );
+    assert_eq!(rule.logsource.to_string(), "azure/signinlogs");
+    assert_eq!(
+        rule.palisade.suppress,
+        Some(Suppress::For(Span::from_seconds(7_200)))
+    );
+    let not = Expr::Not(Box::new(Expr::Search(1)));
+    let and = Expr::And(vec![Expr::Search(0), not]);
+    assert_eq!(rule.condition, Expr::Or(vec![and, Expr::Search(2)]));
+    let Search::AllOf(parts) = &rule.searches["sel"] else {
+        panic!("{:?}", rule.searches);
+    };
+    let Search::Item(item) = &parts[1] else {
+        panic!("{parts:?}");
+    };
+    assert_eq!((item.place.line, item.place.column), (18, 5));
+    assert!(matches!(&rule.searches["words"], Search::Item(item) if item.values.len() == 2));
+    assert!(matches!(&rule.searches["either"], Search::AnyOf(parts) if parts.len() == 2));
+}
+
+#[test]
+fn problems_of_a_detection_stand_at_the_exact_token() {
+    for (detection, kind, covered) in [
+        (
+            "{s: {A|contian: 1}, condition: s}",
+            "unknown-modifier",
+            "contian",
+        ),
+        ("{s: {A|: 1}, condition: s}", "unknown-modifier", ""),
+        (
+            "{s: {A|startswith|endswith: x}, condition: s}",
+            "invalid-modifier-combination",
+            "endswith",
+        ),
+        (
+            "{s: {A|re: [ok, '(']}, condition: s}",
+            "invalid-regex",
+            "'('",
+        ),
+        (
+            "{s: {A|cidr: 10.0.0.1/8}, condition: s}",
+            "invalid-cidr",
+            "10.0.0.1/8",
+        ),
+        ("{s: {A: {x: 1}}, condition: s}", "wrong-type", "{x: 1}"),
+        ("{s: {A: [[1]]}, condition: s}", "wrong-type", "[1]"),
+        ("{s: {A: []}, condition: s}", "invalid-value", "A"),
+        ("{s: {}, condition: s}", "invalid-value", "s"),
+        ("{s: [], condition: s}", "invalid-value", "s"),
+        ("{s: , condition: s}", "invalid-value", "s"),
+        ("{s: [null, x], condition: s}", "invalid-value", "null"),
+        ("{s: {1: x}, condition: s}", "wrong-type", "1"),
+        ("{1: x, s: y, condition: s}", "wrong-type", "1"),
+        ("{s: x, condition: s and t}", "unknown-identifier", "t"),
+        ("{s: x, condition: 5}", "wrong-type", "5"),
+        ("{s: x, condition: [s, 's or (']}", "condition-syntax", ""),
+        ("{s: x, condition: []}", "missing-field", "[]"),
+        ("{s: x}", "missing-field", "{s: x}"),
+        ("{condition: s}", "missing-field", "{condition: s}"),
+        ("[s]", "wrong-type", "[s]"),
+    ] {
+        let text = rule("a", "", detection);
+        let (_, problems) = load(&[&text]);
+        let found: Vec<_> = problems
+            .iter()
+            .map(|d| (d.kind, text.get(d.place.span.clone()), d.place.line))
+            .collect();
+        assert_eq!(found, [(kind, Some(covered), 4)], "{detection}");
+    }
+}
+
+#[test]
+fn metadata_of_the_wrong_type_or_value_refuses_the_rule() {
+    let long = format!("title: {}\n", "ä".repeat(257));
+    for (text, kind) in [
+        ("id: a\n", "missing-field"),
+        ("title: {a: 1}\n", "wrong-type"),
+        ("title: 5\n", "wrong-type"),
+        (long.as_str(), "invalid-value"),
+        ("title: t\nid: 5\n", "wrong-type"),
+        ("title: t\nname: ''\n", "invalid-value"),
+        ("title: t\nlevel: High\n", "invalid-value"),
+        ("title: t\nstatus: [test]\n", "wrong-type"),
+        ("title: t\ntags: attack.t1078\n", "wrong-type"),
+        ("title: t\nreferences: [{a: b}]\n", "wrong-type"),
+        ("title: t\nauthor: [me]\n", "wrong-type"),
+        ("title: t\npalisade: [x]\n", "wrong-type"),
+        ("title: t\npalisade: {supress: none}\n", "invalid-value"),
+        (
+            "title: t\npalisade: {suppress: {for: 1h, by: [A]}}\n",
+            "invalid-value",
+        ),
+        (
+            "title: t\npalisade: {suppress: {for: soon}}\n",
+            "invalid-timespan",
+        ),
+        ("title: t\npalisade: {suppress: {}}\n", "missing-field"),
+        ("title: t\npalisade: {suppress: never}\n", "wrong-type"),
+    ] {
+        let text = format!("{text}logsource: {{product: p}}\ndetection: {{s: x, condition: s}}\n");
+        assert_eq!(kinds(&[&text]), [kind], "{text}");
+    }
+    for (logsource, kind) in [
+        ("", "missing-field"),
+        ("logsource: azure\n", "wrong-type"),
+        ("logsource: {}\n", "invalid-value"),
+        ("logsource: {definition: x}\n", "invalid-value"),
+        ("logsource: {product: 5}\n", "wrong-type"),
+    ] {
+        let text = format!("title: t\n{logsource}detection: {{s: x, condition: s}}\n");
+        assert_eq!(kinds(&[&text]), [kind], "{logsource}");
+    }
+}
+
+#[test]
+fn all_problems_of_all_documents_and_files_are_reported_and_the_rest_loads() {
+    let first = format!(
+        "{}{}{}- a list\n",
+        rule(
+            "a",
+            "level: hgih\n",
+            "{s: {A|contian: x, B|re: '('}, condition: t}"
+        ),
+        good("b"),
+        "id: c\nid: c\ntitle: twice\n---\n"
+    );
+    let texts = [first.as_str(), "a: [\n", &good("d")];
+    assert_eq!(
+        kinds(&texts),
+        [
+            "invalid-value",
+            "unknown-modifier",
+            "invalid-regex",
+            "unknown-identifier",
+            "yaml-syntax",
+            "wrong-type",
+            "yaml-syntax"
+        ]
+    );
+    assert_eq!(loaded(&texts), ["b", "d"]);
+    assert_eq!(errors(&texts)[4].1, Some("c".to_owned()));
+}
+
+#[test]
+fn second_rule_of_an_id_or_name_is_refused_and_a_refused_rule_takes_none() {
+    let named = |id: &str| rule(id, "name: n\n", "{s: x, condition: s}");
+    assert_eq!(kinds(&[&good("Ab"), &good("aB")]), ["duplicate-id"]);
+    assert_eq!(kinds(&[&named("a"), &named("b")]), ["duplicate-name"]);
+    let bad = rule("a", "", "{s: x, condition: t}");
+    assert_eq!(loaded(&[&bad, &good("a")]), ["a"]);
+}
+
+#[test]
+fn values_under_expand_wait_for_pipelines_but_their_chain_does_not() {
+    let with = |entry: &str| rule("a", "", &format!("{{s: {{{entry}}}, condition: s}}"));
+    assert_eq!(loaded(&[&with("A|expand: '%x%'")]), ["a"]);
+    assert_eq!(loaded(&[&with("A|cidr|expand: '%nets%'")]), ["a"]);
+    assert_eq!(
+        kinds(&[&with("A|expand|gt: 5")]),
+        ["invalid-modifier-combination"]
+    );
+    assert_eq!(kinds(&[&with("A|expand: []")]), ["invalid-value"]);
+}
+
+#[test]
+fn legacy_collections_merge_reset_and_repeat() {
+    let text = "action: global\ntitle: t\nlevel: low\nlogsource: {product: p}\n\
+                detection: {s: {A: 1}, condition: s}\n---\nid: one\nlevel: high\n\
+                detection: {s: {B: 2}}\n---\naction: repeat\nid: two\nlogsource: {service: x}\n---\n\
+                action: reset\n---\nid: three\ntitle: t\n---\naction: replace\nid: four\n";
+    let (set, problems) = load(&[text]);
+    assert_eq!(loaded(&[text]), ["one", "two"]);
+    assert!(matches!(&set.detections[0].searches["s"], Search::AllOf(parts) if parts.len() == 2));
+    assert_eq!(
+        set.detections[0].meta.level,
+        Some(super::super::Level::High)
+    );
+    assert_eq!(set.detections[1].logsource.to_string(), "p/x");
+    let kinds: Vec<_> = problems
+        .iter()
+        .map(|d| (d.kind, d.rule.as_deref()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("missing-field", Some("three")),
+            ("missing-field", Some("three")),
+            ("unknown-action", Some("four"))
+        ]
+    );
+    assert_eq!(
+        self::kinds(&["action: repeat\ntitle: t\n"]),
+        ["unknown-action"]
+    );
+}
+
+#[test]
+fn template_copied_into_many_documents_ends_at_a_limit() {
+    let mut text = format!("action: global\nx: {}\n", "y".repeat(400_000));
+    for _ in 0..1_000 {
+        text.push_str("---\ntitle: t\n");
+    }
+    assert!(kinds(&[&text]).contains(&"limit-exceeded"));
+}
+
+#[test]
+fn correlations_of_every_type_are_read() {
+    let bounds = |n| Bounds(vec![(Comparison::Gte, n)]);
+    let field = || "F".to_owned();
+    for (keys, kind) in [
+        (
+            "type: event_count, condition: {gte: 5}",
+            CorrelationKind::EventCount(bounds(5.0)),
+        ),
+        (
+            "type: value_count, condition: {field: [F, G], gte: 5}",
+            CorrelationKind::ValueCount(vec![field(), "G".to_owned()], bounds(5.0)),
+        ),
+        (
+            "type: value_sum, condition: {field: F, gte: 1.5}",
+            CorrelationKind::ValueSum(field(), bounds(1.5)),
+        ),
+        (
+            "type: value_avg, condition: {field: F, gte: 5}",
+            CorrelationKind::ValueAvg(field(), bounds(5.0)),
+        ),
+        (
+            "type: value_percentile, condition: {field: F, percentile: 95, gte: 5}",
+            CorrelationKind::ValuePercentile(field(), 95.0, bounds(5.0)),
+        ),
+        (
+            "type: value_median, condition: {field: F, gte: 5}",
+            CorrelationKind::ValuePercentile(field(), 50.0, bounds(5.0)),
+        ),
+        (
+            "type: temporal",
+            CorrelationKind::Temporal(TemporalCondition::All),
+        ),
+        (
+            "type: temporal_ordered, condition: {gte: 1, lt: 3}",
+            CorrelationKind::TemporalOrdered(TemporalCondition::Count(Bounds(vec![
+                (Comparison::Gte, 1.0),
+                (Comparison::Lt, 3.0),
+            ]))),
+        ),
+        (
+            "type: temporal, condition: a",
+            CorrelationKind::Temporal(TemporalCondition::Expression(Expr::Search(0))),
+        ),
+    ] {
+        let text = format!(
+            "{}title: c\nid: c\ncorrelation: {{{keys}, rules: a, timespan: 5m, group-by: U}}\n",
+            good("a")
+        );
+        let (set, problems) = load(&[&text]);
+        assert_eq!(problems, [], "{keys}");
+        let correlation = &set.correlations[0];
+        assert_eq!(correlation.kind, kind, "{keys}");
+        assert_eq!(correlation.group_by, ["U"]);
+        assert_eq!(correlation.timespan, Span::from_seconds(300));
+    }
+}
+
+#[test]
+fn broken_correlations_name_their_kind() {
+    let count = "  type: event_count\n  rules: [a]\n  timespan: 5m\n";
+    let with = |condition: &str| format!("{count}  condition: {condition}\n");
+    let typed = |kind: &str, condition: &str| {
+        format!("  type: {kind}\n  rules: [a]\n  timespan: 5m\n  condition: {condition}\n")
+    };
+    let without = |line: &str| with("{gte: 1}").replace(line, "");
+    for (keys, kind) in [
+        (without("  type: event_count\n"), "missing-field"),
+        (without("  rules: [a]\n"), "missing-field"),
+        (without("  timespan: 5m\n"), "missing-field"),
+        (count.to_owned(), "missing-field"),
+        (typed("event_cont", "{gte: 1}"), "invalid-correlation"),
+        (with("{gte: 1}").replace("[a]", "[]"), "invalid-correlation"),
+        (
+            with("{gte: 1}").replace("[a]", "[a, gone]"),
+            "unknown-rule-reference",
+        ),
+        (with("{gte: 1}").replace("[a]", "[5]"), "wrong-type"),
+        (with("{gte: 1}").replace("5m", "5"), "invalid-timespan"),
+        (with("{gte: x}"), "invalid-correlation"),
+        (with("{gte: .nan}"), "invalid-correlation"),
+        (with("{get: 1}"), "invalid-correlation"),
+        (with("{}"), "invalid-correlation"),
+        (with("a"), "invalid-correlation"),
+        (with("[a]"), "wrong-type"),
+        (with("{gte: 1}") + "  group-by: {A: B}\n", "wrong-type"),
+        (with("{gte: 1}") + "  generate: x\n", "wrong-type"),
+        (with("{gte: 1}") + "  aliases: [x]\n", "wrong-type"),
+        (
+            with("{gte: 1}") + "  aliases: {x: {gone: F}}\n",
+            "unknown-rule-reference",
+        ),
+        (typed("value_count", "{gte: 1}"), "missing-field"),
+        (typed("value_count", "{gte: 1, field: []}"), "wrong-type"),
+        (
+            typed("value_sum", "{gte: 1, field: [A, B]}"),
+            "invalid-correlation",
+        ),
+        (
+            typed("value_percentile", "{gte: 1, field: A}"),
+            "invalid-correlation",
+        ),
+        (
+            typed("value_percentile", "{gte: 1, field: A, percentile: 101}"),
+            "invalid-correlation",
+        ),
+        (typed("temporal", "not a"), "invalid-correlation"),
+        (typed("temporal", "a and gone"), "unknown-identifier"),
+        (typed("temporal", "a and"), "condition-syntax"),
+        (
+            typed("temporal", "a").replace("[a]", "[a, b]"),
+            "invalid-correlation",
+        ),
+    ] {
+        let text = format!("{}{}{}", good("a"), good("b"), correlation("c", &keys));
+        let found: Vec<_> = errors(&[&text]).into_iter().map(|e| (e.0, e.1)).collect();
+        assert_eq!(found, [(kind, Some("c".to_owned()))], "{keys}");
+        assert_eq!(loaded(&[&text]), ["a", "b"], "{keys}");
+    }
+}
+
+/// A chain link: correlation `id` over `rules`.
+fn link(id: &str, rules: &str) -> String {
+    let keys = format!(
+        "  type: event_count\n  rules: [{rules}]\n  timespan: 5m\n  condition: {{gte: 1}}\n"
+    );
+    correlation(id, &keys)
+}
+
+#[test]
+fn what_refers_to_a_refused_rule_or_a_circle_is_left_out() {
+    let refused = format!(
+        "{}{}{}",
+        rule("a", "", "{s: x, condition: t}"),
+        link("c", "a"),
+        link("d", "c")
+    );
+    assert_eq!(
+        kinds(&[&refused]),
+        [
+            "unknown-identifier",
+            "unknown-rule-reference",
+            "unknown-rule-reference"
+        ]
+    );
+    let circle = [
+        link("x", "y"),
+        link("y", "x"),
+        link("z", "y"),
+        link("self", "self"),
+        link("ok", "a"),
+    ];
+    let text = format!("{}{}", circle.concat(), good("a"));
+    assert_eq!(kinds(&[&text]), ["correlation-cycle"; 4]);
+    assert_eq!(loaded(&[&text]), ["a", "ok"]);
+}
+
+#[test]
+fn chains_hold_up_to_their_limit() {
+    let mut text = format!("{}{}", good("a"), link("c1", "a"));
+    for depth in 2..=17 {
+        text.push_str(&link(&format!("c{depth}"), &format!("c{}, a", depth - 1)));
+    }
+    let found = errors(&[&text]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].0, found[0].1.as_deref()),
+        ("limit-exceeded", Some("c17"))
+    );
+}
+
+#[test]
+fn aliases_and_expressions_take_ids_and_names_of_rules() {
+    let text = format!(
+        "{}{}",
+        rule("a", "name: first\n", "{s: x, condition: s}"),
+        correlation(
+            "c",
+            "  type: temporal\n  rules: [a]\n  timespan: 5m\n  condition: first or a\n  \
+             aliases: {u: {first: F}}\n"
+        )
+    );
+    let (set, problems) = load(&[&text]);
+    assert_eq!(problems, []);
+    let pair = ("a".to_owned(), "F".to_owned());
+    assert_eq!(set.correlations[0].aliases["u"], [pair]);
+}
+
+#[test]
+fn title_as_reference_gets_help_that_names_the_id() {
+    let text = format!("{}{}", good("a"), link("c", "t"));
+    let (_, problems) = load(&[&text]);
+    assert_eq!(
+        problems[0].help.as_deref(),
+        Some("a title is no reference; write `a`")
+    );
+}
+
+#[test]
+fn filters_need_rules_search_and_condition_and_warn_without_not() {
+    let filter =
+        |body: &str| format!("title: f\nid: f\nlogsource: {{product: p}}\nfilter: {{{body}}}\n");
+    for (body, kind) in [
+        ("s: {A: 1}, condition: not s", "missing-field"),
+        ("rules: any, s: {A: 1}", "missing-field"),
+        ("rules: any, condition: not s", "missing-field"),
+        ("rules: [5], s: {A: 1}, condition: not s", "wrong-type"),
+        (
+            "rules: any, s: {A: 1}, condition: not t",
+            "unknown-identifier",
+        ),
+        ("rules: any, s: {A: 1}, condition: [not s]", "wrong-type"),
+    ] {
+        assert_eq!(kinds(&[&filter(body)]), [kind], "{body}");
+    }
+    let (set, problems) = load(&[&filter("rules: Any, s: {A: 1}, condition: not s")]);
+    assert_eq!((set.filters[0].rules.clone(), problems.len()), (None, 0));
+    let (set, problems) = load(&[&filter("rules: [x], s: {A: 1}, condition: s")]);
+    assert_eq!(set.filters[0].rules, Some(vec!["x".to_owned()]));
+    assert_eq!(problems[0].kind, "filter-without-not");
+}
+
+#[test]
+fn set_over_the_limit_is_refused_as_a_whole() {
+    let text: String = (0..RULES_MAX / 10).map(|n| good(&n.to_string())).collect();
+    let part = |at: usize| text.replace("id: ", &format!("id: {at}-"));
+    let texts: Vec<String> = (0..10).map(part).collect();
+    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (set, problems) = load(&texts);
+    assert_eq!((set.detections.len(), problems.len()), (RULES_MAX, 0));
+    let more = good("one-more");
+    texts.push(&more);
+    let (set, problems) = load(&texts);
+    assert_eq!((set.detections.len(), problems.len()), (0, 1));
+    assert_eq!(problems[0].kind, "limit-exceeded");
+}
+
+#[test]
+fn file_with_countless_problems_is_cut_and_says_so() {
+    let found = kinds(&[&"- x\n---\n".repeat(5_000)]);
+    assert_eq!(found.len(), FILE_PROBLEMS_MAX + 1);
+    assert_eq!(found.last(), Some(&"limit-exceeded"));
+}
+
+#[test]
+fn correlations_of_rules_taken_out_later_are_dropped() {
+    let text = format!(
+        "{}{}{}{}",
+        good("a"),
+        good("b"),
+        link("c", "a"),
+        link("d", "c")
+    );
+    let (mut set, _) = load(&[&text]);
+    set.detections.retain(|rule| rule.meta.key() != "a");
+    let problems = drop_unresolved(&mut set);
+    assert_eq!(problems.len(), 2);
+    assert_eq!(set.correlations.len(), 0);
+    assert_eq!(set.detections.len(), 1);
+}
