@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Diagnostic, Place, code, suggestion};
+use crate::pipeline::Names as FieldNames;
 use crate::yaml::{Node, Yaml};
 
 use super::super::condition::{self, Names, Selectors};
@@ -47,6 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Detection> {
         searches,
         condition,
         palisade,
+        names: FieldNames::default(),
     })
 }
 
