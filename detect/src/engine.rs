@@ -5,12 +5,22 @@ use std::sync::Arc;
 use crate::alert::Alert;
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
-use crate::event::{EventRef, Origin};
+use crate::event::{Body, EventRef, Origin};
 use crate::id::Id;
 use crate::logsource::Routing;
 use crate::matches::Match;
 use crate::rule::{Meta, RuleSet};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+use crate::value::{self, Event, ParseError, Value};
+
+mod version;
+mod resolve;
+mod plan;
+mod compile;
+mod judge;
+
+use compile::Compiled;
+use plan::Plan;
 
 /// Longest whole trigger event in an alert, in bytes; a longer one is cut and marked.
 pub const TRIGGER_BYTES_MAX: usize = 64 * 1024;
@@ -19,16 +29,38 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of an event that is judged.
 pub const EVENT_DEPTH_MAX: usize = 64;
 
+/// Deepest chain of correlations over correlations.
+pub const CHAIN_DEPTH_MAX: usize = 16;
+
 /// How rules are held against events.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     /// How log sources are compared.
     pub routing: Routing,
+    /// Lateness that correlations allow for.
+    pub lateness: Span,
+}
+
+/// Strict routing, and a lateness of two minutes.
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            routing: Routing::Strict,
+            lateness: Span::from_seconds(120),
+        }
+    }
 }
 
 /// A rule set, compiled.
+#[derive(Debug)]
 pub struct Engine {
-    // Compiled detections in rule-set order; see `rules()`.
+    options: EngineOptions,
+    rules: Vec<LoadedRule>,
+    /// What judges, at the places of `rules`.
+    compiled: Vec<Compiled>,
+    correlations: Vec<Arc<CorrelationDef>>,
+    /// What correlations take from events, at the places of `correlations`.
+    plans: Vec<Plan>,
 }
 
 /// What the outside may know of a loaded rule.
@@ -114,18 +146,17 @@ impl Engine {
     ///
     /// Filters are joined, references resolved; what cannot be honoured is left out and reported.
     pub fn compile(rules: RuleSet, options: EngineOptions) -> (Self, Vec<Diagnostic>) {
-        let _ = (rules, options);
-        unimplemented!("helper B")
+        compile::compile(rules, options)
     }
 
     /// The loaded detection rules, in load order.
     pub fn rules(&self) -> &[LoadedRule] {
-        unimplemented!("helper B")
+        &self.rules
     }
 
     /// The loaded correlations, in load order, as the fold takes them.
     pub fn correlations(&self) -> &[Arc<CorrelationDef>] {
-        unimplemented!("helper B")
+        &self.correlations
     }
 
     /// Judges one event. A pure function of its arguments.
@@ -138,7 +169,64 @@ impl Engine {
         context: &EventContext<'_>,
         verdict: &mut Verdict,
     ) -> Result<(), EventError> {
-        let _ = (event, context, verdict);
-        unimplemented!("helper B")
+        *verdict = Verdict {
+            alerts: std::mem::take(&mut verdict.alerts),
+            matches: std::mem::take(&mut verdict.matches),
+            matched: std::mem::take(&mut verdict.matched),
+            ..Verdict::default()
+        };
+        verdict.alerts.clear();
+        verdict.matches.clear();
+        verdict.matched.clear();
+        let (tree, duplicate_keys) = read(event)?;
+        verdict.duplicate_keys = duplicate_keys;
+        judge::judge(self, (event, &tree), context, verdict);
+        Ok(())
     }
 }
+
+/// The tree of an event, with the readings of its log type, and how many of its objects held a key
+/// twice.
+///
+/// # Errors
+/// When the event is no JSON object of bounded size and depth.
+pub fn read<'a>(event: &EventRef<'a>) -> Result<(Event<'a>, u32), EventError> {
+    let bytes = match &event.body {
+        Body::Json(bytes) => bytes.len(),
+        Body::Flow(flow) => flow.outer.len(),
+    };
+    if bytes > EVENT_BYTES_MAX {
+        return Err(EventError::TooLarge { bytes });
+    }
+    let parsed = match &event.body {
+        Body::Json(bytes) => value::parse(bytes, EVENT_DEPTH_MAX)?,
+        Body::Flow(flow) => value::flow_tree(flow, EVENT_DEPTH_MAX)?,
+    };
+    if !matches!(parsed.value, Value::Object(_)) {
+        return Err(EventError::NotJson {
+            byte: 0,
+            message: "expected an object".to_owned(),
+        });
+    }
+    let tree = Event {
+        root: parsed.value,
+        readings: event.log_type.readings,
+    };
+    Ok((tree, parsed.duplicate_keys))
+}
+
+impl From<ParseError> for EventError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::NotUtf8 { byte } => Self::NotUtf8 { byte },
+            ParseError::Syntax { byte, message } => Self::NotJson {
+                byte,
+                message: message.to_owned(),
+            },
+            ParseError::TooDeep => Self::TooDeep,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,4 +21,5 @@ pub mod naive;
 pub mod engine;
 pub mod matches;
 pub mod alert;
+pub mod entity;
 pub mod correlation;

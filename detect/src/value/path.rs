@@ -4,6 +4,7 @@
 //! literal key is tried first. A path continues in all elements of an array. Where the log type
 //! says that a value is not what it looks like, what it stands for is found besides it.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -83,10 +84,44 @@ impl<'a> Event<'a> {
         })
     }
 
+    /// The texts of the scalars that a name leads to, each with the array elements it stands in. Where
+    /// a value is not what it looks like, what it stands for is given instead.
+    pub fn find_placed(&self, path: &str) -> Vec<(Trail, String)> {
+        let mut walker = self.walker(path);
+        walker.trails = Some(RefCell::default());
+        let mut found = Found::new();
+        walker.walk(&self.root, 0, &mut found);
+        let trails = walker
+            .trails
+            .map(RefCell::into_inner)
+            .unwrap_or_default()
+            .found;
+        let mut placed = Vec::new();
+        for (place, (seen, trail)) in found.iter().zip(&trails).enumerate() {
+            let read_as = matches!(found.get(place + 1), Some(Seen::Made(_)));
+            if matches!(seen, Seen::In(_)) && read_as {
+                continue;
+            }
+            let mut element = 0;
+            let whole = !matches!(seen.value(), Value::Array(_));
+            seen.value().any_scalar(&mut |scalar| {
+                let mut trail = trail.clone();
+                if !whole {
+                    trail.push((path.len(), element));
+                    element += 1;
+                }
+                placed.extend(scalar.as_text().map(|text| (trail, text.into_owned())));
+                false
+            });
+        }
+        placed
+    }
+
     fn walker<'w>(&'w self, path: &'w str) -> Walker<'w> {
         Walker {
             path,
             readings: self.readings,
+            trails: None,
         }
     }
 }
@@ -94,6 +129,18 @@ impl<'a> Event<'a> {
 struct Walker<'w> {
     path: &'w str,
     readings: &'w [(&'static str, Reading)],
+    /// Kept only where it is asked for.
+    trails: Option<RefCell<Trails>>,
+}
+
+/// Array elements on the way to a value: how far the path had come, and which element it was.
+pub type Trail = Vec<(usize, usize)>;
+
+#[derive(Debug, Default)]
+struct Trails {
+    here: Trail,
+    /// One for each value found.
+    found: Vec<Trail>,
 }
 
 impl Walker<'_> {
@@ -101,8 +148,12 @@ impl Walker<'_> {
     fn walk<'t, 'a>(&self, value: &'t Value<'a>, at: usize, found: &mut Found<'t, 'a>) {
         match value {
             Value::Array(items) => {
-                for item in items {
+                for (element, item) in items.iter().enumerate() {
+                    self.note(|trails| trails.here.push((at, element)));
                     self.walk(item, at, found);
+                    self.note(|trails| {
+                        trails.here.pop();
+                    });
                 }
             }
             Value::Object(_) => self.step(value, at, found),
@@ -143,8 +194,13 @@ impl Walker<'_> {
         };
         let rest = self.path.get(at..).unwrap_or_default();
         if let Some(end) = get(rest) {
+            let before = found.len();
             found.push(Seen::In(end));
             self.read(end, found);
+            self.note(|trails| {
+                let new = std::iter::repeat_n(trails.here.clone(), found.len() - before);
+                trails.found.extend(new);
+            });
             return;
         }
         let before = found.len();
@@ -156,6 +212,12 @@ impl Walker<'_> {
             if found.len() > before {
                 return;
             }
+        }
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Trails)) {
+        if let Some(trails) = &self.trails {
+            change(&mut trails.borrow_mut());
         }
     }
 

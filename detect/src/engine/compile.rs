@@ -1,0 +1,352 @@
+//! A rule set to an engine.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::plan::{Plan, Planner, counted};
+use super::resolve::{Referred, Resolved, resolve};
+use super::version::{Canonical, of_detection};
+use super::{Engine, EngineOptions, LoadedRule};
+use crate::alert::RuleInfo;
+use crate::correlation::{CorrelationDef, DefKind};
+use crate::diagnostic::Diagnostic;
+use crate::id::Id;
+use crate::logsource::Logsource;
+use crate::naive::Matcher;
+use crate::rule::{
+    Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress, filter,
+};
+use crate::time::Span;
+
+/// A detection rule, ready to judge.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) logsource: Logsource,
+    pub(super) matcher: Matcher,
+    /// For its alerts.
+    pub(super) info: RuleInfo,
+}
+
+/// Compiles a rule set; what cannot be honoured is left out and reported.
+pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    filter::join(&mut rules);
+    let mut matchers = Vec::with_capacity(rules.detections.len());
+    rules.detections.retain(|detection| {
+        match Matcher::compile(&detection.searches, &detection.condition) {
+            Ok(matcher) => {
+                matchers.push(matcher);
+                true
+            }
+            Err(found) => {
+                let key = Some(detection.meta.key());
+                problems.extend(found.into_iter().map(|problem| problem.for_rule(key)));
+                false
+            }
+        }
+    });
+    let detections = rules.detections;
+    let resolved = resolve(rules.correlations, &detections, &mut problems);
+    let silent = silent(&resolved);
+    let loaded: Vec<LoadedRule> = detections
+        .iter()
+        .enumerate()
+        .map(|(place, detection)| loaded(detection, !silent.contains(&Key::Detection(place))))
+        .collect();
+    let compiled =
+        detections
+            .iter()
+            .zip(&loaded)
+            .zip(matchers)
+            .map(|((detection, rule), matcher)| Compiled {
+                logsource: detection.logsource.clone(),
+                matcher,
+                info: info(&detection.meta, rule.version, "single"),
+            });
+    let compiled = compiled.collect();
+    let parts = Parts {
+        resolved: &resolved,
+        detections: &detections,
+        loaded: &loaded,
+        silent: &silent,
+        options,
+    };
+    let (correlations, plans) = parts.correlations();
+    let engine = Engine {
+        options,
+        compiled,
+        correlations,
+        plans,
+        rules: loaded,
+    };
+    (engine, problems)
+}
+
+/// A rule by kind and place, for sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Detection(usize),
+    Correlation(usize),
+}
+
+/// Rules that do not alert on their own: those that a correlation refers to, unless one of the
+/// correlations that do says `generate` (requirement COR-15).
+fn silent(resolved: &Resolved) -> BTreeSet<Key> {
+    let (mut silent, mut loud) = (BTreeSet::new(), BTreeSet::new());
+    for (correlation, targets) in resolved.correlations.iter().zip(&resolved.targets) {
+        let set = if correlation.generate {
+            &mut loud
+        } else {
+            &mut silent
+        };
+        set.extend(targets.iter().map(|target| match target {
+            Referred::Detection(place) => Key::Detection(*place),
+            Referred::Correlation(place) => Key::Correlation(*place),
+        }));
+    }
+    silent.difference(&loud).copied().collect()
+}
+
+fn loaded(detection: &Detection, alerts: bool) -> LoadedRule {
+    let version = of_detection(detection);
+    LoadedRule {
+        meta: Arc::new(detection.meta.clone()),
+        id: Arc::from(rule_id(&detection.meta, version)),
+        version,
+        alerts,
+    }
+}
+
+/// The rule's id, or one derived from its version.
+fn rule_id(meta: &Meta, version: Id) -> String {
+    meta.id.clone().unwrap_or_else(|| version.to_string())
+}
+
+fn info(meta: &Meta, version: Id, kind: &str) -> RuleInfo {
+    RuleInfo {
+        id: rule_id(meta, version),
+        version: version.to_string(),
+        name: meta.name.clone().unwrap_or_else(|| meta.title.clone()),
+        kind: kind.to_owned(),
+        level: meta.level,
+        author: meta.author.clone(),
+        references: meta.references.clone(),
+        false_positives: meta.falsepositives.clone(),
+        tags: meta.tags.clone(),
+    }
+}
+
+/// What the correlations are built from.
+struct Parts<'a> {
+    resolved: &'a Resolved,
+    detections: &'a [Detection],
+    loaded: &'a [LoadedRule],
+    silent: &'a BTreeSet<Key>,
+    options: EngineOptions,
+}
+
+impl Parts<'_> {
+    fn correlations(&self) -> (Vec<Arc<CorrelationDef>>, Vec<Plan>) {
+        let resolved = self.resolved;
+        let count = resolved.correlations.len();
+        let shown: Vec<Vec<String>> = (0..count).map(|place| self.shown(place)).collect();
+        let none = Id::from_bytes([0; 16]);
+        let mut versions = vec![none; count];
+        for place in resolved.order.iter().copied() {
+            versions[place] = self.version(place, &versions, &shown[place]);
+        }
+        let planner = Planner {
+            resolved,
+            detections: self.detections,
+            shown: &shown,
+            versions: &versions,
+        };
+        let plans = (0..count).map(|place| planner.plan(place)).collect();
+        let defs = shown.iter().enumerate();
+        let defs = defs.map(|(place, shown)| Arc::new(self.def(place, &versions, shown)));
+        (defs.collect(), plans)
+    }
+
+    /// Names of the group as alerts show them: an alias as it is, a field as the first base rule's
+    /// pipelines map it, where that is one path.
+    fn shown(&self, place: usize) -> Vec<String> {
+        let correlation = &self.resolved.correlations[place];
+        let base = self.first_detection(place);
+        let shown = |name: &String| {
+            if correlation.aliases.contains_key(name) {
+                return name.clone();
+            }
+            let paths = base.map(|detection| detection.names.paths(name));
+            match paths.as_deref() {
+                Some([one]) => one.clone(),
+                _ => name.clone(),
+            }
+        };
+        correlation.group_by.iter().map(shown).collect()
+    }
+
+    fn first_detection(&self, place: usize) -> Option<&Detection> {
+        let targets = self.resolved.targets.get(place)?;
+        let direct = targets.iter().find_map(|target| match target {
+            Referred::Detection(rule) => self.detections.get(*rule),
+            Referred::Correlation(_) => None,
+        });
+        direct.or_else(|| {
+            targets.iter().find_map(|target| match target {
+                Referred::Correlation(inner) => self.first_detection(*inner),
+                Referred::Detection(_) => None,
+            })
+        })
+    }
+
+    fn version(&self, place: usize, versions: &[Id], shown: &[String]) -> Id {
+        let correlation = &self.resolved.correlations[place];
+        let mut hash = Canonical::new("correlation");
+        hash.text(kind_name(&correlation.kind));
+        match &correlation.kind {
+            CorrelationKind::EventCount(bounds)
+            | CorrelationKind::ValueCount(_, bounds)
+            | CorrelationKind::ValueSum(_, bounds)
+            | CorrelationKind::ValueAvg(_, bounds) => hash.bounds(bounds),
+            CorrelationKind::ValuePercentile(_, percentile, bounds) => {
+                hash.float(*percentile);
+                hash.bounds(bounds);
+            }
+            CorrelationKind::Temporal(condition) | CorrelationKind::TemporalOrdered(condition) => {
+                hash.temporal(condition);
+            }
+        }
+        hash.number(correlation.timespan.ticks());
+        hash.texts(shown);
+        hash.number(suppress(correlation).map_or(-1, Span::ticks));
+        hash.number(i64::from(self.alerts(place)));
+        let targets = &self.resolved.targets[place];
+        hash.count(targets.len());
+        for target in targets {
+            match target {
+                Referred::Detection(rule) => hash.id(self.loaded[*rule].version),
+                Referred::Correlation(inner) => hash.id(versions[*inner]),
+            }
+        }
+        self.paths(place, &mut hash);
+        hash.finish()
+    }
+
+    /// The paths that the correlation's names lead to in the events of each rule below it.
+    fn paths(&self, place: usize, hash: &mut Canonical) {
+        let correlation = &self.resolved.correlations[place];
+        let counted = counted(&correlation.kind).map_or(&[][..], |(fields, _)| fields);
+        hash.count(counted.len());
+        let fields = correlation.group_by.iter().chain(counted);
+        let mut below = BTreeSet::new();
+        self.detections_below(place, &mut below);
+        for name in fields {
+            let aliases = correlation.aliases.get(name).map_or(&[][..], Vec::as_slice);
+            hash.count(aliases.len());
+            for (rule, field) in aliases {
+                hash.text(rule);
+                hash.text(field);
+            }
+            for rule in &below {
+                let names = &self.detections[*rule].names;
+                hash.texts(&names.paths(name));
+                for (_, field) in aliases {
+                    hash.texts(&names.paths(field));
+                }
+            }
+        }
+    }
+
+    fn detections_below(&self, place: usize, below: &mut BTreeSet<usize>) {
+        for target in &self.resolved.targets[place] {
+            match target {
+                Referred::Detection(rule) => {
+                    below.insert(*rule);
+                }
+                Referred::Correlation(inner) => self.detections_below(*inner, below),
+            }
+        }
+    }
+
+    fn alerts(&self, place: usize) -> bool {
+        !self.silent.contains(&Key::Correlation(place))
+    }
+
+    fn def(&self, place: usize, versions: &[Id], shown: &[String]) -> CorrelationDef {
+        let correlation = &self.resolved.correlations[place];
+        let meta = &correlation.meta;
+        let version = versions[place];
+        let base_rules = self.resolved.targets[place]
+            .iter()
+            .map(|target| match target {
+                Referred::Detection(rule) => self.loaded[*rule].id.to_string(),
+                Referred::Correlation(inner) => {
+                    rule_id(&self.resolved.correlations[*inner].meta, versions[*inner])
+                }
+            });
+        CorrelationDef {
+            id: rule_id(meta, version),
+            version,
+            rule: info(meta, version, kind_name(&correlation.kind)),
+            title: meta.title.clone(),
+            description: meta.description.clone(),
+            severity: meta.level.unwrap_or(Level::Medium),
+            kind: def_kind(&correlation.kind),
+            base_rules: base_rules.collect(),
+            group_by: shown.to_vec(),
+            timespan: correlation.timespan,
+            alerts: self.alerts(place),
+            suppress: suppress(correlation),
+            lateness: self.options.lateness,
+            outer: self.outer(place, versions),
+        }
+    }
+
+    /// Who refers to the correlation, and where in their `rules`.
+    fn outer(&self, inner: usize, versions: &[Id]) -> Vec<(Id, u32)> {
+        let mut outer = Vec::new();
+        for (place, targets) in self.resolved.targets.iter().enumerate() {
+            for (slot, target) in (0..).zip(targets) {
+                if *target == Referred::Correlation(inner) {
+                    outer.push((versions[place], slot));
+                }
+            }
+        }
+        outer
+    }
+}
+
+/// A correlation stays silent for its time span unless it says otherwise.
+fn suppress(correlation: &Correlation) -> Option<Span> {
+    match &correlation.palisade.suppress {
+        None => Some(correlation.timespan),
+        Some(Suppress::None) => None,
+        Some(Suppress::For(span)) => Some(*span),
+    }
+}
+
+fn kind_name(kind: &CorrelationKind) -> &'static str {
+    match kind {
+        CorrelationKind::EventCount(_) => "event_count",
+        CorrelationKind::ValueCount(..) => "value_count",
+        CorrelationKind::ValueSum(..) => "value_sum",
+        CorrelationKind::ValueAvg(..) => "value_avg",
+        CorrelationKind::ValuePercentile(..) => "value_percentile",
+        CorrelationKind::Temporal(_) => "temporal",
+        CorrelationKind::TemporalOrdered(_) => "temporal_ordered",
+    }
+}
+
+fn def_kind(kind: &CorrelationKind) -> DefKind {
+    match kind {
+        CorrelationKind::EventCount(bounds) => DefKind::EventCount(bounds.clone()),
+        CorrelationKind::ValueCount(_, bounds) => DefKind::ValueCount(bounds.clone()),
+        CorrelationKind::ValueSum(_, bounds) => DefKind::ValueSum(bounds.clone()),
+        CorrelationKind::ValueAvg(_, bounds) => DefKind::ValueAvg(bounds.clone()),
+        CorrelationKind::ValuePercentile(_, percentile, bounds) => {
+            DefKind::ValuePercentile(*percentile, bounds.clone())
+        }
+        CorrelationKind::Temporal(condition) => DefKind::Temporal(condition.clone()),
+        CorrelationKind::TemporalOrdered(condition) => DefKind::TemporalOrdered(condition.clone()),
+    }
+}

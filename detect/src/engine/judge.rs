@@ -1,0 +1,398 @@
+//! One event against all rules: alerts of single events, and matches for correlations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::plan::{Input, Taken, ValuePlan};
+use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict};
+use crate::alert::{
+    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, Tenant,
+    attack_of, observables_of,
+};
+use crate::correlation::{CorrelationDef, GroupKey};
+use crate::entity::{entities, subscription};
+use crate::event::{Body, EventRef};
+use crate::id;
+use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags};
+use crate::rule::Level;
+use crate::time::{Span, Timestamp};
+use crate::value::text::prefix;
+use crate::value::{Decimal, Event, Value};
+
+/// How far before its append time an event may say that it happened.
+const CLAMP_BEFORE: Span = Span::from_seconds(7 * 24 * 3600);
+/// How far after its append time an event may say that it happened.
+const CLAMP_AFTER: Span = Span::from_seconds(5 * 60);
+
+/// Most fields that an alert shows of one event.
+const FIELDS_MAX: usize = 32;
+/// Longest value of such a field, in bytes; longer text is cut, longer structures are left out.
+const FIELD_BYTES_MAX: usize = 512;
+
+/// Longest group value, in bytes; what a longer one is grouped by is its hash and its beginning.
+const GROUP_VALUE_BYTES_MAX: usize = 1024;
+
+/// Judges one parsed event.
+pub(super) fn judge(
+    engine: &Engine,
+    event: (&EventRef<'_>, &Event<'_>),
+    context: &EventContext<'_>,
+    verdict: &mut Verdict,
+) {
+    let (event, tree) = event;
+    let (time, clamped) = event_time(event.event_time, context);
+    verdict.clamped = clamped;
+    for (place, rule) in engine.compiled.iter().enumerate() {
+        if rule
+            .logsource
+            .admits(event.logsources, engine.options.routing)
+            && rule.matcher.matches(tree)
+        {
+            verdict.matched.push(place);
+        }
+    }
+    if verdict.matched.is_empty() {
+        return;
+    }
+    let facts = Facts::of(event, tree, context, (time, clamped));
+    for place in &verdict.matched {
+        if engine.rules[*place].alerts {
+            verdict.alerts.push(facts.alert(engine, *place));
+        }
+    }
+    for (def, plan) in engine.correlations.iter().zip(&engine.plans) {
+        let met = |input: &&Input| verdict.matched.binary_search(&input.rule).is_ok();
+        let met: Vec<&Input> = plan.inputs.iter().filter(met).collect();
+        if !met.is_empty() {
+            facts.matches(engine, def, &met, &mut verdict.matches);
+        }
+    }
+    verdict.matches.sort_by(|a, b| a.order().cmp(&b.order()));
+}
+
+/// `T1` of the delivery design: when the event happened, and whether that had to be clamped.
+fn event_time(own: Option<Timestamp>, context: &EventContext<'_>) -> (Timestamp, bool) {
+    let append = context.append_time;
+    let bounds = append.minus(CLAMP_BEFORE)..=append.plus(CLAMP_AFTER);
+    match own {
+        Some(time) if context.clamp == Clamp::Never || bounds.contains(&time) => (time, false),
+        _ => (append, true),
+    }
+}
+
+/// What alerts and matches say of an event.
+struct Facts<'e> {
+    event: &'e EventRef<'e>,
+    tree: &'e Event<'e>,
+    context: &'e EventContext<'e>,
+    time: Timestamp,
+    clamped: bool,
+    entities: Vec<Entity>,
+    subscription: Option<String>,
+    logsource: Option<String>,
+}
+
+impl<'e> Facts<'e> {
+    fn of(
+        event: &'e EventRef<'e>,
+        tree: &'e Event<'e>,
+        context: &'e EventContext<'e>,
+        time: (Timestamp, bool),
+    ) -> Self {
+        let entities = entities(tree, event.log_type);
+        Self {
+            event,
+            tree,
+            context,
+            time: time.0,
+            clamped: time.1,
+            subscription: subscription(tree, &entities),
+            entities,
+            logsource: event.logsources.first().map(ToString::to_string),
+        }
+    }
+
+    /// The fields that rules read, each under the first of its paths that is present.
+    fn fields<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p [String]>,
+    ) -> BTreeMap<String, serde_json::Value> {
+        let mut fields = BTreeMap::new();
+        for candidates in paths {
+            if fields.len() >= FIELDS_MAX {
+                break;
+            }
+            let found = candidates.iter().find_map(|path| {
+                let found = self.tree.find(path);
+                found.first().map(|seen| (path, shown(seen.value())))
+            });
+            if let Some((path, Some(value))) = found {
+                fields.insert(path.clone(), value);
+            }
+        }
+        fields
+    }
+
+    /// The event as JSON text.
+    fn text(&self) -> std::borrow::Cow<'e, str> {
+        match &self.event.body {
+            Body::Json(bytes) => String::from_utf8_lossy(bytes),
+            Body::Flow(_) => self.tree.root.to_json().into(),
+        }
+    }
+
+    /// The alert of the rule at a place on this event alone.
+    fn alert(&self, engine: &Engine, place: usize) -> Alert {
+        let rule = &engine.rules[place];
+        let compiled = &engine.compiled[place];
+        let origin = self.context.origin;
+        let tenant = origin.tenant.as_ref();
+        let text = self.text();
+        let cut = text.len() > TRIGGER_BYTES_MAX;
+        let excerpt = if cut {
+            serde_json::Value::String(prefix(&text, TRIGGER_BYTES_MAX).to_owned())
+        } else {
+            self.tree.root.to_serde()
+        };
+        let time = self.time.to_string();
+        let evidence = EvidenceEvent {
+            event_id: self.context.event_id.to_string(),
+            time: Some(time.clone()),
+            logsource: self.logsource.clone(),
+            log_type: Some(self.event.log_type.name.to_owned()),
+            origin: EvidenceOrigin {
+                source: origin.at.source.to_string(),
+                partition: origin.at.partition,
+                offset: origin.offset,
+                index: origin.index.to_string(),
+            },
+            rules: Vec::new(),
+            fields: self.fields(compiled.matcher.paths()),
+            excerpt: Some(excerpt),
+            cut,
+        };
+        let id = id::single_alert_id(tenant, &rule.id, self.context.event_id);
+        Alert {
+            schema: SCHEMA.to_owned(),
+            alert_id: id.to_string(),
+            revision: 0,
+            activity: Activity::Create,
+            dedupe_key: id::dedupe_key(tenant, &rule.id, &[]).to_string(),
+            group: None,
+            emitted_at: String::new(),
+            first_event_at: Some(time.clone()),
+            last_event_at: Some(time),
+            title: rule.meta.title.clone(),
+            description: rule.meta.description.clone(),
+            severity: rule.meta.level.unwrap_or(Level::Medium),
+            status: "new".to_owned(),
+            attack: attack_of(&compiled.info.tags),
+            rule: compiled.info.clone(),
+            tenant: Tenant {
+                tenant_id: tenant.to_owned(),
+                subscription_id: self.subscription.clone(),
+            },
+            observables: observables_of(&self.entities),
+            entities: self.entities.clone(),
+            evidence: Evidence {
+                count: 1,
+                approximate: false,
+                events: vec![evidence],
+            },
+            enrichments: Vec::new(),
+            links: Vec::new(),
+            remediation: Vec::new(),
+            labels: BTreeMap::new(),
+            product: Product::palisade(),
+            truncated: if cut {
+                vec!["evidence.events.excerpt".to_owned()]
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// The matches of one correlation: one for each group that the event belongs to.
+    fn matches(
+        &self,
+        engine: &Engine,
+        def: &CorrelationDef,
+        met: &[&Input],
+        matches: &mut Vec<Match>,
+    ) {
+        // By aliases, one event may belong to different groups for different rules.
+        let mut groups: BTreeMap<Vec<String>, Vec<&Input>> = BTreeMap::new();
+        for input in met {
+            let values = input.group.iter().map(|paths| self.group_value(paths));
+            if let Some(values) = values.collect() {
+                groups.entry(values).or_default().push(input);
+            }
+        }
+        for (values, inputs) in groups {
+            matches.push(self.matched(engine, def, values, &inputs));
+        }
+    }
+
+    fn group_value(&self, paths: &[String]) -> Option<String> {
+        let value = self.tree.first_text(paths)?;
+        if value.len() <= GROUP_VALUE_BYTES_MAX {
+            return Some(value);
+        }
+        let hash = blake3::hash(value.as_bytes()).to_hex();
+        Some(format!("{}… {hash}", prefix(&value, GROUP_VALUE_BYTES_MAX)))
+    }
+
+    fn matched(
+        &self,
+        engine: &Engine,
+        def: &CorrelationDef,
+        values: Vec<String>,
+        inputs: &[&Input],
+    ) -> Match {
+        let origin = self.context.origin;
+        let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+        let key = GroupKey::new(&origin.tenant, &texts);
+        let value = inputs
+            .iter()
+            .filter_map(|input| input.value.as_ref())
+            .map(|plan| self.counted(plan, &values))
+            .find(|counted| counted.present)
+            .unwrap_or_default();
+        let text = self.text();
+        let evidence = prefix(&text, EVENT_BYTES_MAX);
+        let bit = |set: bool, flag: u32| if set { flag } else { 0 };
+        let rules: BTreeSet<usize> = inputs.iter().map(|input| input.rule).collect();
+        let paths = rules
+            .iter()
+            .flat_map(|rule| engine.compiled[*rule].matcher.paths());
+        let base_rules: BTreeSet<u32> = inputs.iter().map(|input| input.slot).collect();
+        Match {
+            offset: origin.offset,
+            index: origin.index.ordinals().to_vec(),
+            event_id: self.context.event_id.as_bytes().to_vec(),
+            event_time: self.time.ticks(),
+            append_time: self.context.append_time.ticks(),
+            rule_version: def.version.as_bytes().to_vec(),
+            correlation_id: def.id.clone(),
+            base_rules: base_rules.into_iter().collect(),
+            group_key: key.as_bytes().to_vec(),
+            value_hash: value.hash,
+            has_value: value.present,
+            value_micro: value.micro,
+            content_key: self.content_key(),
+            evidence: evidence.as_bytes().to_vec(),
+            flags: bit(self.clamped, flags::TIME_CLAMPED)
+                | bit(value.saturated, flags::VALUE_SATURATED)
+                | bit(evidence.len() < text.len(), flags::EVIDENCE_CUT),
+            carried: self.carried(inputs, &values),
+            tenant: origin.tenant.to_string(),
+            logsource: self.logsource.clone().unwrap_or_default(),
+            log_type: self.event.log_type.name.to_owned(),
+            entities: json(&self.entities),
+            fields: json(&self.fields(paths)),
+            subscription_id: self.subscription.clone().unwrap_or_default(),
+            group_values: values,
+            ..Match::default()
+        }
+    }
+
+    fn carried(&self, inputs: &[&Input], group: &[String]) -> Vec<Carried> {
+        let mut carried: Vec<Carried> = Vec::new();
+        for plan in inputs.iter().flat_map(|input| &input.carried) {
+            let version = plan.version.as_bytes();
+            if carried.iter().any(|known| known.rule_version == version) {
+                continue;
+            }
+            let values = plan.group.iter().map(|taken| match taken {
+                Taken::Group(place) => group.get(*place).cloned(),
+                Taken::Event(paths) => self.group_value(paths),
+            });
+            let values: Vec<Option<String>> = values.collect();
+            let value = plan
+                .value
+                .as_ref()
+                .map(|plan| self.counted(plan, group))
+                .unwrap_or_default();
+            carried.push(Carried {
+                rule_version: version.to_vec(),
+                present: values.iter().map(Option::is_some).collect(),
+                group_values: values.into_iter().map(Option::unwrap_or_default).collect(),
+                value_hash: value.hash,
+                has_value: value.present,
+                value_micro: value.micro,
+            });
+        }
+        carried
+    }
+
+    fn counted(&self, plan: &ValuePlan, group: &[String]) -> Counted {
+        let values = plan.fields.iter().map(|taken| match taken {
+            Taken::Group(place) => group.get(*place).cloned(),
+            Taken::Event(paths) => self.tree.first_text(paths),
+        });
+        let Some(values) = values.collect::<Option<Vec<String>>>() else {
+            return Counted::default();
+        };
+        if !plan.numeric {
+            return Counted {
+                present: true,
+                hash: hash(&values),
+                ..Counted::default()
+            };
+        }
+        let number = values.first().and_then(|value| Decimal::parse(value));
+        number.map_or_else(Counted::default, |number| {
+            let (micro, saturated) = number.to_micro();
+            Counted {
+                present: true,
+                micro,
+                saturated,
+                ..Counted::default()
+            }
+        })
+    }
+
+    fn content_key(&self) -> u64 {
+        let path = self.event.log_type.content_key;
+        let value = path.and_then(|path| self.tree.first_text(&[path.to_owned()]));
+        value
+            .filter(|value| !value.is_empty())
+            .map_or(0, |value| hash(&[value]))
+    }
+}
+
+/// The counted value of an event.
+#[derive(Debug, Default)]
+struct Counted {
+    present: bool,
+    hash: u64,
+    micro: i64,
+    saturated: bool,
+}
+
+/// A hash of texts and of how many bytes each has.
+fn hash(texts: &[String]) -> u64 {
+    let mut hasher = Xxh3::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.digest()
+}
+
+/// A field's value for an alert.
+fn shown(value: &Value<'_>) -> Option<serde_json::Value> {
+    match value {
+        Value::Text(text) if text.raw().len() > FIELD_BYTES_MAX => {
+            let cut = format!("{}…", prefix(text.raw(), FIELD_BYTES_MAX));
+            Some(serde_json::Value::String(cut))
+        }
+        value if value.is_scalar() => Some(value.to_serde()),
+        value => (value.to_json().len() <= FIELD_BYTES_MAX).then(|| value.to_serde()),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
