@@ -4,6 +4,8 @@
 //! sink's cursor by the answers. A sink never sees a source's offset.
 
 pub mod sink;
+pub mod render;
+pub mod cut;
 pub mod delivery;
 pub mod stdout;
 pub mod file;

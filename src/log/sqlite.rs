@@ -182,6 +182,7 @@ pub struct SqliteLog {
     thread: Option<JoinHandle<()>>,
     reader: Arc<Mutex<Reader>>,
     shared: Arc<Shared>,
+    epoch: u64,
     _lock: StateLock,
 }
 
@@ -221,8 +222,14 @@ impl SqliteLog {
             thread: Some(thread),
             reader,
             shared,
+            epoch,
             _lock: held,
         })
+    }
+
+    /// Whether no process has opened this log before.
+    pub fn is_new(&self) -> bool {
+        self.epoch == 1
     }
 
     /// Whether an append waits for space: sources pause, and the operator must act.

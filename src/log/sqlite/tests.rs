@@ -84,6 +84,7 @@ async fn everything_is_there_after_a_reopen() {
     drop(log);
 
     let log = open(&dir);
+    assert!(!log.is_new());
     let rows = log.read(Stream::Matches, 1, 10).await.unwrap();
     let want = |pos, part, body: &'static [u8]| Row {
         pos,
