@@ -1,11 +1,15 @@
 //! `palisade check`: judge configuration and rules without connecting to anything.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use palisade_detect::diagnostic::Diagnostic;
+use palisade_detect::engine::EngineOptions;
 
 use super::{Terminal, TextOrJson};
+use crate::config::{Pipelines, load};
 use crate::exit::Exit;
+use crate::rules::{self, Findings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +43,106 @@ pub struct Args {
 /// Prints everything that is wrong.
 ///
 /// # Errors
-/// When nothing can be judged.
+/// When standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let _ = (args, terminal);
-    Err(anyhow!("`check` is not available in this build"))
+    let judged = judge(args);
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        TextOrJson::Text => {
+            out.write_all(judged.findings.render(terminal.stdout).as_bytes())?;
+            writeln!(out, "{}", judged.summary())?;
+        }
+        TextOrJson::Json => writeln!(out, "{:#}", json(&judged.findings.diagnostics))?,
+    }
+    Ok(judged.exit)
+}
+
+/// What was found.
+struct Judged {
+    findings: Findings,
+    rules: usize,
+    correlations: usize,
+    exit: Exit,
+}
+
+impl Judged {
+    fn summary(&self) -> String {
+        let errors = self.findings.errors();
+        let others = self.findings.diagnostics.len() - errors;
+        format!(
+            "{}, {}; {}, {}",
+            count(self.rules, "rule"),
+            count(self.correlations, "correlation"),
+            count(errors, "error"),
+            count(others, "warning")
+        )
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+fn judge(args: &Args) -> Judged {
+    let mut findings = Findings::default();
+    let mut paths = args.paths.clone();
+    let mut pipelines = Pipelines::built_in();
+    if args.config.is_some() || paths.is_empty() {
+        let file = args.config.as_deref().unwrap_or(Path::new("palisade.yaml"));
+        let name = file.display().to_string();
+        match load::load(file) {
+            Ok(loaded) => {
+                findings.add(&name, &loaded.findings.text, loaded.findings.diagnostics);
+                paths.splice(0..0, loaded.config.rules);
+                pipelines = loaded.config.pipelines;
+            }
+            Err(wrong) => {
+                findings.add(&name, &wrong.text, wrong.diagnostics);
+                return Judged {
+                    findings,
+                    rules: 0,
+                    correlations: 0,
+                    exit: Exit::Usage,
+                };
+            }
+        }
+    }
+    let pipelines = pipelines.with_arguments(&args.pipelines);
+    let loaded = rules::load(&paths, &pipelines, EngineOptions::default());
+    findings.join(loaded.findings);
+    let exit = if findings.errors() == 0 {
+        Exit::Ok
+    } else {
+        Exit::Problems
+    };
+    let engine = loaded.engine.as_ref();
+    Judged {
+        rules: engine.map_or(0, |engine| engine.rules().len()),
+        correlations: engine.map_or(0, |engine| engine.correlations().len()),
+        findings,
+        exit,
+    }
+}
+
+/// `{"diagnostics":[{"code","severity","file","line","column","message","help","rule"}]}`.
+fn json(diagnostics: &[Diagnostic]) -> serde_json::Value {
+    let diagnostics: Vec<_> = diagnostics
+        .iter()
+        .map(|one| {
+            serde_json::json!({
+                "code": one.code,
+                "severity": one.severity.name(),
+                "file": &*one.place.file,
+                "line": one.place.line,
+                "column": one.place.column,
+                "message": one.message,
+                "help": one.help,
+                "rule": one.rule,
+            })
+        })
+        .collect();
+    serde_json::json!({ "diagnostics": diagnostics })
 }

@@ -1,0 +1,158 @@
+//! Rule files under folders, in load order.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use palisade_detect::diagnostic::{Diagnostic, Place, code};
+use palisade_detect::rule::RuleFile;
+use palisade_detect::yaml::FILE_BYTES_MAX;
+
+/// Most rule files that are read; the public collections hold a few thousand. Further ones are
+/// reported.
+pub const RULE_FILES_MAX: usize = 50_000;
+/// Deepest folder below a path that is entered.
+const FOLDER_DEPTH_MAX: usize = 32;
+/// Folders that hold no rules.
+const SKIPPED_FOLDERS: [&str; 2] = ["pipelines", "lists"];
+
+/// Reads all rule files at these paths: a file as it is; of a folder everything below it that is a
+/// rule file, by relative path. A file that is reached twice is read once.
+///
+/// Skipped are hidden entries, `*.cases.yml` and the folders `pipelines` and `lists`. A link is
+/// followed, a circle of links only once.
+pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
+    let mut walk = Walk::default();
+    for path in paths {
+        let found = walk.paths_of(path);
+        for path in found {
+            walk.file(&path);
+        }
+    }
+    (walk.files, walk.problems)
+}
+
+/// Reads one file, bounded: a file over the limit is cut one byte after it, which the reader of YAML
+/// then refuses.
+///
+/// # Errors
+/// The reason as a diagnostic.
+pub(super) fn read(path: &Path) -> Result<RuleFile, Diagnostic> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    Ok(RuleFile {
+        name: name(path),
+        bytes,
+    })
+}
+
+#[derive(Default)]
+struct Walk {
+    files: Vec<RuleFile>,
+    problems: Vec<Diagnostic>,
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    /// The files that a path stands for, in load order.
+    fn paths_of(&mut self, path: &Path) -> Vec<PathBuf> {
+        if !path.is_dir() {
+            return vec![path.to_owned()];
+        }
+        let mut found = Vec::new();
+        let mut above = Vec::new();
+        self.folder(path, &mut above, &mut found);
+        // By the relative path as one text, which is how the files stand in a listing.
+        found.sort_by_cached_key(|file| name(file.strip_prefix(path).unwrap_or(file)));
+        found
+    }
+
+    /// Collects the rule files below a folder; `above` are the folders on the way to it.
+    fn folder(&mut self, folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) {
+        let entries = folder
+            .canonicalize()
+            .and_then(|real| Ok((real, fs::read_dir(folder)?)));
+        let (real, entries) = match entries {
+            Ok(both) => both,
+            Err(error) => return self.problems.push(unreadable(folder, &error)),
+        };
+        if above.contains(&real) || above.len() >= FOLDER_DEPTH_MAX {
+            return;
+        }
+        above.push(real);
+        for entry in entries {
+            let path = match entry {
+                Ok(entry) => entry.path(),
+                Err(error) => {
+                    self.problems.push(unreadable(folder, &error));
+                    continue;
+                }
+            };
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            let name = name.unwrap_or_default();
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                if !SKIPPED_FOLDERS.contains(&name.as_str()) {
+                    self.folder(&path, above, found);
+                }
+            } else if is_rule_file(&name) {
+                found.push(path);
+            }
+        }
+        above.pop();
+    }
+
+    fn file(&mut self, path: &Path) {
+        if self.files.len() >= RULE_FILES_MAX {
+            let message = format!("more than {RULE_FILES_MAX} rule files; this one is not read");
+            let place = Place::start_of(&name(path));
+            self.problems
+                .push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
+            return;
+        }
+        if let Ok(real) = path.canonicalize()
+            && !self.seen.insert(real)
+        {
+            return;
+        }
+        match read(path) {
+            Ok(file) => self.files.push(file),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+fn is_rule_file(name: &str) -> bool {
+    let Some((stem, "yml" | "yaml")) = name.rsplit_once('.') else {
+        return false;
+    };
+    stem.rsplit_once('.')
+        .is_none_or(|(_, inner)| inner != "cases")
+}
+
+/// A path with `/` between its parts, as diagnostics show it.
+fn name(path: &Path) -> Arc<str> {
+    let parts = path.to_string_lossy();
+    if std::path::MAIN_SEPARATOR == '/' {
+        Arc::from(parts)
+    } else {
+        Arc::from(parts.replace(std::path::MAIN_SEPARATOR, "/"))
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+    let message = format!("this cannot be read: {error}");
+    Diagnostic::error(
+        code::FILE_UNREADABLE,
+        &Place::start_of(&name(path)),
+        message,
+    )
+}
