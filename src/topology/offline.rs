@@ -11,7 +11,7 @@ use std::sync::Arc;
 use palisade_detect::alert::Alert;
 use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, Pos, StepError};
 use palisade_detect::engine::Engine;
-use palisade_detect::event::SourcePartition;
+use palisade_detect::event::{EventRef, SourcePartition};
 use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Source, Tick};
 use palisade_detect::time::{Span, Timestamp};
 
@@ -90,17 +90,28 @@ impl Offline {
         payload: Option<&[u8]>,
         received: Timestamp,
     ) -> Result<Outcome, StepError> {
-        let at = SourcePartition {
-            source: Arc::clone(path),
-            incarnation: 1,
-            partition: 0,
-        };
-        let place = RecordPlace {
-            at,
-            offset,
-            append_time: received,
-        };
-        let mut outcome = self.stage.record(payload, &place, &self.traits);
+        let place = place(path, offset, received);
+        let outcome = self.stage.record(payload, &place, &self.traits);
+        self.correlate(path, outcome)
+    }
+
+    /// As [`Offline::record`], for an event that needs no decoding.
+    ///
+    /// # Errors
+    /// As [`Offline::record`].
+    pub fn event(
+        &mut self,
+        path: &Arc<str>,
+        offset: i64,
+        event: &EventRef<'_>,
+        received: Timestamp,
+    ) -> Result<Outcome, StepError> {
+        let place = place(path, offset, received);
+        let outcome = self.stage.decoded(event, &place, &self.traits);
+        self.correlate(path, outcome)
+    }
+
+    fn correlate(&mut self, path: &Arc<str>, mut outcome: Outcome) -> Result<Outcome, StepError> {
         self.newest = self.newest.max(outcome.latest_event_time);
         if !outcome.matches.is_empty() {
             let source = Source {
@@ -188,5 +199,18 @@ impl Offline {
             }
         }
         Ok(())
+    }
+}
+
+fn place(path: &Arc<str>, offset: i64, received: Timestamp) -> RecordPlace {
+    let at = SourcePartition {
+        source: Arc::clone(path),
+        incarnation: 1,
+        partition: 0,
+    };
+    RecordPlace {
+        at,
+        offset,
+        append_time: received,
     }
 }

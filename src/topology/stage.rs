@@ -123,6 +123,21 @@ impl Stage {
         outcome
     }
 
+    /// Judges one event that needs no decoding; it is its record's only one.
+    pub fn decoded(
+        &mut self,
+        event: &EventRef<'_>,
+        place: &RecordPlace,
+        source: &SourceTraits,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            elements: 1,
+            ..Outcome::default()
+        };
+        self.event(event, Index::ROOT, (place, source), &mut outcome);
+        outcome
+    }
+
     fn event(
         &mut self,
         event: &EventRef<'_>,
