@@ -11,4 +11,5 @@ pub mod metrics;
 pub mod admin;
 pub mod telemetry;
 pub mod topology;
+pub mod cases;
 pub mod cli;

@@ -1,0 +1,177 @@
+//! Every rule under `detections/` against the cases beside it, and the house's rules for rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use palisade::cases;
+use palisade_detect::diagnostic::Diagnostic;
+use palisade_detect::rule::parse;
+use palisade_detect::rule::{Level, Meta, RuleFile, RuleSet};
+use palisade_detect::{diagnostic, pipeline};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("detections/azure")
+}
+
+/// Every YAML file below the folder: name relative to it, and text.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let root = folder();
+    let mut files = BTreeMap::new();
+    let mut waiting = vec![root.clone()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).expect("the rules' folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yml") {
+                let name = path
+                    .strip_prefix(&root)
+                    .expect("below the root")
+                    .to_string_lossy();
+                files.insert(name.replace('\\', "/"), fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    files
+}
+
+fn rules() -> RuleSet {
+    let files: Vec<RuleFile> = files()
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with(".cases.yml"))
+        .map(|(name, bytes)| RuleFile {
+            name: Arc::from(name),
+            bytes,
+        })
+        .collect();
+    let (rules, problems) = parse::parse(&files);
+    assert_clean(&problems);
+    rules
+}
+
+fn assert_clean(problems: &[Diagnostic]) {
+    let text = |name: &str| {
+        files()
+            .get(name)
+            .and_then(|b| String::from_utf8(b.clone()).ok())
+    };
+    assert!(
+        problems.is_empty(),
+        "{}",
+        diagnostic::render(problems, &text, diagnostic::Color::Never)
+    );
+}
+
+fn field_map() -> Vec<pipeline::Pipeline> {
+    let file = RuleFile {
+        name: Arc::from("azure.yml"),
+        bytes: include_bytes!("../detections/pipelines/azure.yml").to_vec(),
+    };
+    pipeline::parse(&[file]).expect("the field map is valid")
+}
+
+#[test]
+fn every_case_is_judged_as_it_says() {
+    let (files, rules, field_map) = (files(), rules(), field_map());
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for (name, bytes) in files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".cases.yml"))
+    {
+        let rule = name.replace(".cases.yml", ".yml");
+        let judge = cases::Judge::new(&rules, &rule, &field_map);
+        assert_clean(&judge.problems);
+        for case in cases::parse(name, bytes).unwrap_or_else(|error| panic!("{error}")) {
+            let alerts = judge.alerts(&case).expect("the folds take every step");
+            judged += 1;
+            if alerts.is_empty() == case.fires {
+                wrong.push(format!("{name}: {} (fires: {})", case.name, !case.fires));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {judged} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(judged >= 40, "only {judged} cases were found");
+}
+
+#[test]
+fn every_rule_has_a_case_that_fires_and_a_near_miss() {
+    let files = files();
+    for name in files.keys().filter(|name| !name.ends_with(".cases.yml")) {
+        let beside = name.replace(".yml", ".cases.yml");
+        let bytes = files
+            .get(&beside)
+            .unwrap_or_else(|| panic!("{beside} is missing"));
+        let cases = cases::parse(&beside, bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            cases.iter().any(|case| case.fires),
+            "{beside} has no case that fires"
+        );
+        assert!(
+            cases.iter().any(|case| !case.fires),
+            "{beside} has no near miss"
+        );
+    }
+}
+
+#[test]
+fn every_rule_says_what_an_analyst_needs() {
+    let rules = rules();
+    let metas: Vec<(&str, &Meta)> = rules
+        .detections
+        .iter()
+        .map(|rule| (&*rule.place.file, &rule.meta))
+        .chain(
+            rules
+                .correlations
+                .iter()
+                .map(|rule| (&*rule.place.file, &rule.meta)),
+        )
+        .collect();
+    let mut ids = BTreeSet::new();
+    for (file, meta) in &metas {
+        let id = meta.id.as_deref().unwrap_or_default();
+        let form = [8, 4, 4, 4, 12];
+        assert!(
+            id.split('-').map(str::len).eq(form),
+            "{file}: the id is no UUID"
+        );
+        assert!(ids.insert(id), "{file}: the id {id} is used twice");
+        assert!(
+            meta.name
+                .as_deref()
+                .is_some_and(|name| name.starts_with("azure_")),
+            "{file}: name"
+        );
+        assert!(
+            meta.level.is_some() && meta.status.is_some(),
+            "{file}: level and status"
+        );
+        assert!(
+            meta.tags.iter().any(|tag| tag.starts_with("attack.t")),
+            "{file}: a technique"
+        );
+        assert!(
+            !meta.falsepositives.is_empty() && !meta.references.is_empty(),
+            "{file}"
+        );
+        let prose = meta.description.as_deref().unwrap_or_default();
+        let block = meta.level == Some(Level::Informational);
+        assert!(
+            block || prose.contains("Triage:"),
+            "{file}: the description says no triage"
+        );
+    }
+    assert!(
+        metas.len() >= 12 && rules.correlations.len() >= 3,
+        "{} rules",
+        metas.len()
+    );
+}
