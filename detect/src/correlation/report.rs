@@ -110,13 +110,6 @@ impl Firing<'_> {
 
     /// Elements of the window that count, the trigger apart.
     fn others(&self) -> impl Iterator<Item = &Element> {
-        let valued = matches!(
-            self.def.kind,
-            DefKind::ValueCount(_)
-                | DefKind::ValueSum(_)
-                | DefKind::ValueAvg(_)
-                | DefKind::ValuePercentile(..)
-        );
         let window = self.window.elements.clone();
         let elements = self.group.elements.iter().enumerate();
         elements
@@ -124,7 +117,20 @@ impl Firing<'_> {
             .take(window.len())
             .filter(|(place, _)| *place != self.at)
             .map(|(_, element)| element)
-            .filter(move |element| !valued || element.value.is_some())
+            .filter(|element| self.counts(element))
+    }
+
+    /// Whether an element adds to what is computed: one without a usable value may trigger an
+    /// evaluation, and is shown then, but counts for nothing.
+    fn counts(&self, element: &Element) -> bool {
+        let valued = matches!(
+            self.def.kind,
+            DefKind::ValueCount(_)
+                | DefKind::ValueSum(_)
+                | DefKind::ValueAvg(_)
+                | DefKind::ValuePercentile(..)
+        );
+        !valued || element.value.is_some()
     }
 
     /// The elements that the alert shows, the trigger first.
@@ -139,13 +145,15 @@ impl Firing<'_> {
 
     fn evidence(&self, shown: &[&Element]) -> Evidence {
         let others: u64 = self.others().map(|element| u64::from(element.weight)).sum();
+        let trigger = self.group.elements.get(self.at);
+        let trigger = trigger.is_some_and(|element| self.counts(element));
         let whole = Detail::whole(self.trigger);
         let event = |(place, element): (usize, &&Element)| {
             let kept = element.witness.detail.as_deref();
             self.event(element, if place == 0 { Some(&whole) } else { kept })
         };
         Evidence {
-            count: others + 1,
+            count: others + u64::from(trigger),
             approximate: self
                 .group
                 .inexact
