@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::rule::{RuleFile, RuleSet, filter};
+use crate::rule::{Detection, Filter, PalisadeKeys, RuleFile, RuleSet, filter};
 
 mod conditions;
 mod names;
@@ -55,8 +55,11 @@ pub fn parse(files: &[RuleFile]) -> Result<Vec<Pipeline>, Vec<Diagnostic>> {
 /// select. Filters are joined to their rules first, so that they are rewritten with the rule's log
 /// source. Rules that cannot be honoured are taken out of the set and reported.
 pub fn apply(pipelines: &[Pipeline], rules: &mut RuleSet) -> Vec<Diagnostic> {
-    filter::join(rules);
     let mut problems = Vec::new();
+    rules
+        .filters
+        .retain(|filter| is_sound(pipelines, filter, &mut problems));
+    filter::join(rules);
     rules.detections.retain_mut(
         |detection| match transform::detection(pipelines, detection) {
             Ok(()) => true,
@@ -76,6 +79,27 @@ pub fn apply(pipelines: &[Pipeline], rules: &mut RuleSet) -> Vec<Diagnostic> {
         },
     );
     problems
+}
+
+/// Whether a filter means something under its own log source; if not, it is reported.
+fn is_sound(pipelines: &[Pipeline], filter: &Filter, problems: &mut Vec<Diagnostic>) -> bool {
+    let mut alone = Detection {
+        meta: filter.meta.clone(),
+        place: filter.place.clone(),
+        logsource: filter.logsource.clone(),
+        searches: filter.searches.clone(),
+        condition: filter.condition.clone(),
+        palisade: PalisadeKeys::default(),
+        names: Names::default(),
+    };
+    // A pipeline that refuses this log source refuses the rules themselves.
+    if transform::detection(pipelines, &mut alone).is_err() {
+        return true;
+    }
+    let found = filter::problems(filter, alone.searches.values());
+    let sound = found.is_empty();
+    problems.extend(found);
+    sound
 }
 
 #[cfg(test)]

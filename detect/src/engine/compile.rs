@@ -30,6 +30,12 @@ pub(super) struct Compiled {
 /// Compiles a rule set; what cannot be honoured is left out and reported.
 pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Vec<Diagnostic>) {
     let mut problems = Vec::new();
+    rules.filters.retain(|filter| {
+        let found = filter::problems(filter, filter.searches.values());
+        let sound = found.is_empty();
+        problems.extend(found);
+        sound
+    });
     filter::join(&mut rules);
     let mut matchers = Vec::with_capacity(rules.detections.len());
     rules.detections.retain(|detection| {

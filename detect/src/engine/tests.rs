@@ -341,3 +341,41 @@ fn circle_takes_down_who_refers_to_it_and_nobody_else() {
         .collect();
     assert_eq!(loaded, ["fine"]);
 }
+
+#[test]
+fn filter_that_means_nothing_is_reported_and_its_rules_stay() {
+    let filter = "
+---
+title: Known users
+logsource: {product: p}
+filter:
+  rules: any
+  known: {User|expand: '%known%'}
+  condition: not known
+";
+    let rules = format!("{RULE}{filter}");
+    let fires = |engine: &Engine| {
+        let verdict = judged(engine, br#"{"Op":"fail","User":"kim"}"#, None).expect("judged");
+        verdict.alerts.len() == 1
+    };
+    let kinds = |problems: &[Diagnostic]| -> Vec<String> {
+        let errors = problems.iter().filter(|problem| problem.is_error());
+        let named = errors.map(|error| format!("{:?} {}", error.rule.as_deref(), error.kind));
+        named.collect()
+    };
+    let expected = [r#"Some("Known users") unresolved-placeholder"#];
+    let (engine, problems) = engine_with(&rules, &[]);
+    assert_eq!(
+        (kinds(&problems).as_slice(), fires(&engine)),
+        (&expected.map(String::from)[..], true)
+    );
+    let (set, _) = parse(&[file("r.yml", &rules)]);
+    let (engine, problems) = Engine::compile(set, EngineOptions::default());
+    assert_eq!(
+        (kinds(&problems).as_slice(), fires(&engine)),
+        (&expected.map(String::from)[..], true)
+    );
+    let known = "{vars: {known: [kim]}, transformations: [{type: value_placeholders}]}";
+    let (engine, problems) = engine_with(&rules, &[known]);
+    assert_eq!((kinds(&problems), fires(&engine)), (Vec::new(), false));
+}

@@ -1,6 +1,8 @@
 //! Filters joined to the rules they narrow.
 
-use super::{Detection, Expr, Filter, RuleSet};
+use crate::diagnostic::Diagnostic;
+
+use super::{Detection, Expr, Filter, RuleSet, Search};
 
 /// Joins every filter to the rules it names and takes it out of the set: the filter's searches follow
 /// the rule's own, and its condition is joined with AND, as written (FIL-1). A filter that fits no
@@ -14,6 +16,32 @@ pub fn join(rules: &mut RuleSet) {
         {
             narrow(detection, &filter);
         }
+    }
+}
+
+/// Problems that keep searches of a filter from meaning anything, such as a placeholder that nobody
+/// replaced. The filter is then left out, and its rules stay as they are (FIL-6).
+pub(crate) fn problems<'s>(
+    filter: &Filter,
+    searches: impl IntoIterator<Item = &'s Search>,
+) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for search in searches {
+        collect(search, &mut problems);
+    }
+    let key = Some(filter.meta.key());
+    let problems = problems.into_iter().map(|problem| problem.for_rule(key));
+    problems.collect()
+}
+
+fn collect(search: &Search, problems: &mut Vec<Diagnostic>) {
+    match search {
+        Search::AllOf(parts) | Search::AnyOf(parts) => {
+            for part in parts {
+                collect(part, problems);
+            }
+        }
+        Search::Item(item) => problems.extend(item.meaning().err().into_iter().flatten()),
     }
 }
 
