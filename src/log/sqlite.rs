@@ -25,7 +25,7 @@ use palisade_detect::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use alerts::AlertsReader;
+pub use alerts::{AlertsReader, Found};
 pub use deployment::Deployment;
 pub use retention::{
     ALERTS_KEPT, BYTES_MAX, DEAD_KEPT, DEAD_KEPT_AT_LEAST, MATCHES_KEPT_AT_LEAST,

@@ -46,20 +46,39 @@ impl AlertsReader {
         self.reader.rows(Stream::Alerts, from, limit, ends)
     }
 
-    /// The newest alert with this id.
+    /// The newest alert whose id begins with `id`.
     ///
     /// # Errors
     /// When the log cannot be read, or the alert is damaged.
-    pub fn find(&self, alert_id: &str) -> Result<Option<Row>, ReadError> {
+    pub fn find(&self, id: &str) -> Result<Found, ReadError> {
         let bounds = self.bounds()?;
         let mut upto = bounds.end;
+        let mut found: Option<(String, Row)> = None;
         while upto > bounds.start {
             let from = upto.saturating_sub(SEARCH_ROWS).max(bounds.start);
-            if let Some(row) = self.reader.alert(alert_id, from, upto)? {
-                return Ok(Some(row));
+            for (other, row) in self.reader.alerts(id, from..upto, 2)? {
+                match &found {
+                    None => found = Some((other, row)),
+                    Some((known, _)) if *known == other => {}
+                    Some((known, _)) => return Ok(Found::Several(known.clone(), other)),
+                }
+            }
+            if found.as_ref().is_some_and(|(known, _)| known == id) {
+                break;
             }
             upto = from;
         }
-        Ok(None)
+        Ok(found.map_or(Found::None, |(_, row)| Found::One(row)))
     }
+}
+
+/// What a search by id comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// No alert's id begins so.
+    None,
+    /// The newest row of the one alert.
+    One(Row),
+    /// At least these two begin so.
+    Several(String, String),
 }

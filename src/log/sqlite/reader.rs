@@ -78,25 +78,42 @@ impl Reader {
         schema::read_ends(&self.conn, stream).map_err(broken)
     }
 
-    /// The newest alert with this id, and the lowest position that was searched.
-    pub(super) fn alert(&self, id: &str, from: Pos, upto: Pos) -> Result<Option<Row>, ReadError> {
-        self.conn
-            .query_row(
-                "SELECT pos, part, crc, body FROM alerts
-                 WHERE pos >= ?1 AND pos < ?2 AND id = ?3 ORDER BY pos DESC LIMIT 1",
-                (signed(from), signed(upto), id),
-                |row| Ok(checked_row(row)),
+    /// The newest alerts in `from..upto` whose ids begin with `id`, newest first, at most `limit`
+    /// rows of different ids.
+    pub(super) fn alerts(
+        &self,
+        id: &str,
+        range: std::ops::Range<Pos>,
+        limit: usize,
+    ) -> Result<Vec<(String, Row)>, ReadError> {
+        let (from, to) = (range.start, range.end);
+        let mut statement = self
+            .conn
+            .prepare(
+                "SELECT pos, part, crc, body, id FROM alerts WHERE pos >= ?1 AND pos < ?2
+                 AND substr(id, 1, length(?3)) = ?3 ORDER BY pos DESC",
             )
-            .optional()
-            .map_err(broken)?
-            .map(|row| {
-                row.ok_or(ReadError::Gap {
-                    stream: Stream::Alerts,
-                    from,
-                    to: upto,
-                })
-            })
-            .transpose()
+            .map_err(broken)?;
+        let mut raws = statement
+            .query((signed(from), signed(to), id))
+            .map_err(broken)?;
+        let mut found: Vec<(String, Row)> = Vec::new();
+        while let Some(raw) = raws.next().map_err(broken)? {
+            let id: String = raw.get(4).map_err(broken)?;
+            if found.iter().any(|(known, _)| *known == id) {
+                continue;
+            }
+            let gap = ReadError::Gap {
+                stream: Stream::Alerts,
+                from,
+                to,
+            };
+            found.push((id, checked_row(raw).ok_or(gap)?));
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     pub(super) fn cursor(&self, name: &str) -> Result<Pos, ReadError> {

@@ -475,8 +475,14 @@ async fn alerts_are_read_beside_the_running_process() {
     log.append(alerts(&["one", "two", "one"])).await.unwrap();
     let beside = AlertsReader::open(dir.path()).unwrap();
     assert_eq!(beside.bounds().unwrap(), 1..4);
-    assert_eq!(beside.find("one").unwrap().unwrap().pos, 3);
-    assert_eq!(beside.find("none").unwrap(), None);
+    let newest = |id| match beside.find(id).unwrap() {
+        Found::One(row) => Some(row.pos),
+        Found::None | Found::Several(..) => None,
+    };
+    assert_eq!(newest("one"), Some(3));
+    assert_eq!(newest("tw"), Some(2), "the beginning of an id is enough");
+    assert_eq!(beside.find("none").unwrap(), Found::None);
+    assert!(matches!(beside.find("").unwrap(), Found::Several(..)));
     log.append(alerts(&["four"])).await.unwrap();
     assert_eq!(beside.read(4, 10).unwrap()[0].body, "four");
     drop(log);
