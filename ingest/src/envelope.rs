@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use palisade_detect::event::Index;
 
-use crate::json::{Fault, FaultKind, Scanner, Value, is_blank};
+use crate::json::{Around, Fault, FaultKind, Scanner, Value, is_blank};
 use crate::reject::{Reason, Reject};
 
 /// What is found in a record.
@@ -58,6 +58,8 @@ struct Ended {
     from: usize,
     /// The index of it.
     index: Index,
+    /// What was found there.
+    fault: Fault,
 }
 
 struct Splitter<'a, 'e> {
@@ -91,18 +93,18 @@ impl Splitter<'_, '_> {
     }
 
     /// Whether another value stands behind the one at `at`.
-    fn is_followed(&mut self, at: usize) -> bool {
-        let end = match self.json.value(at) {
-            Ok(value) => value.range.end,
-            Err(Fault {
-                kind: FaultKind::Truncated,
-                ..
-            }) => {
-                return next_whole_line(self.bytes, at).is_some();
-            }
-            Err(fault) => self.next_value_line(fault.resume),
+    fn is_followed(&self, at: usize) -> bool {
+        let mut ignore = |_| {};
+        let json = Scanner::new(self.bytes);
+        let mut rehearsal = Splitter {
+            bytes: self.bytes,
+            json,
+            each: &mut ignore,
         };
-        self.json.blanks(end) < self.bytes.len()
+        match rehearsal.top_value(at, Index::ROOT) {
+            Ok(end) => self.json.blanks(end) < self.bytes.len(),
+            Err(ended) => next_whole_line(self.bytes, ended.from).is_some(),
+        }
     }
 
     fn top_value(&mut self, at: usize, index: Index) -> Result<usize, Ended> {
@@ -135,13 +137,16 @@ impl Splitter<'_, '_> {
         let Ended {
             mut from,
             mut index,
+            fault,
         } = ended;
         let mut ordinal = ordinal.saturating_add(1);
         let mut first = true;
         loop {
             let line = next_whole_line(self.bytes, from);
             let gap = from..line.as_ref().map_or(self.bytes.len(), |line| line.start);
-            if first || !self.bytes[gap.clone()].iter().all(|byte| is_blank(*byte)) {
+            if first && fault.kind != FaultKind::Truncated {
+                self.fault(index, gap, &fault);
+            } else if first || !self.bytes[gap.clone()].iter().all(|byte| is_blank(*byte)) {
                 self.truncated(index, gap);
                 ordinal = ordinal.saturating_add(u32::from(!first));
             }
@@ -184,7 +189,7 @@ impl Splitter<'_, '_> {
                     at = self.list(begin, index, Inner::Events, next)?;
                     continue;
                 }
-                Ok((Some(_), begin)) => match self.json.value(begin) {
+                Ok((Some(_), begin)) => match self.json.value(begin, Around::Object) {
                     Ok(value) => {
                         depth = depth.max(value.depth);
                         at = value.range.end;
@@ -199,21 +204,22 @@ impl Splitter<'_, '_> {
                 Some(next) => (at, index.child(next)),
             };
             if fault.kind == FaultKind::Truncated {
-                return Err(Ended { from, index });
+                return Err(Ended { from, index, fault });
             }
-            let end = self.close(start, fault.resume);
-            self.fault(index, from..end, &fault);
+            // Where its brackets say it ends.
+            let end = match self.json.value(start, Around::Array) {
+                Ok(value) => value.range.end,
+                Err(Fault {
+                    kind: FaultKind::Truncated,
+                    ..
+                }) => {
+                    return Err(Ended { from, index, fault });
+                }
+                Err(other) => other.resume.max(start + 1),
+            };
+            self.fault(index, from..end.max(from), &fault);
             return Ok(end);
         }
-    }
-
-    /// Behind a broken object: where its brackets say it ends, else where it could not be read on.
-    fn close(&mut self, start: usize, resume: usize) -> usize {
-        match self.json.value(start) {
-            Ok(value) => value.range.end,
-            Err(fault) => fault.resume.max(resume),
-        }
-        .max(start + 1)
     }
 
     /// The elements of a list, counted on from `ordinal`.
@@ -236,19 +242,8 @@ impl Splitter<'_, '_> {
             match self.json.peek(at) {
                 Some(b',') => at = self.json.blanks(at + 1),
                 Some(b']') => return Ok(at + 1),
-                // A closing brace is the surrounding object's: the list was not closed.
-                Some(b'}') => {
-                    let message = "expected a comma or the end of the list".to_owned();
-                    self.reject(
-                        index.child(*ordinal),
-                        at,
-                        at..at,
-                        (Reason::NotJson, message),
-                    );
-                    return Ok(at);
-                }
                 Some(_) => {
-                    let end = self.json.neighbour(at);
+                    let end = self.rest_of_broken(at);
                     let message = "expected a comma or the end of the list".to_owned();
                     self.reject(
                         index.child(*ordinal),
@@ -261,21 +256,12 @@ impl Splitter<'_, '_> {
                     match self.json.peek(at) {
                         Some(b',') => at = self.json.blanks(at + 1),
                         Some(b']') => return Ok(at + 1),
+                        // A closing brace is the surrounding object's: the list was not closed.
                         Some(_) => return Ok(at),
-                        None => {
-                            return Err(Ended {
-                                from: at,
-                                index: index.child(*ordinal),
-                            });
-                        }
+                        None => return Err(self.ended(at, index.child(*ordinal))),
                     }
                 }
-                None => {
-                    return Err(Ended {
-                        from: at,
-                        index: index.child(*ordinal),
-                    });
-                }
+                None => return Err(self.ended(at, index.child(*ordinal))),
             }
         }
     }
@@ -285,7 +271,7 @@ impl Splitter<'_, '_> {
         if inner == Inner::EventsOrEnvelopes && self.json.peek(at) == Some(b'{') {
             return self.object(at, index);
         }
-        match self.json.value(at) {
+        match self.json.value(at, Around::Array) {
             Ok(value) => {
                 let end = value.range.end;
                 (self.each)(Part::Element(index, value));
@@ -294,11 +280,41 @@ impl Splitter<'_, '_> {
             Err(Fault {
                 kind: FaultKind::Truncated,
                 ..
-            }) => Err(Ended { from: at, index }),
+            }) => Err(self.ended(at, index)),
             Err(fault) => {
-                self.fault(index, at..fault.resume, &fault);
-                Ok(fault.resume)
+                let end = self.rest_of_broken(fault.resume);
+                self.fault(index, at..end, &fault);
+                Ok(end)
             }
+        }
+    }
+
+    /// Where the rest of a broken element of a list ends: at the next comma or closing bracket of
+    /// the list. Closing braces before it are the element's: the list's own object would not go on.
+    fn rest_of_broken(&mut self, at: usize) -> usize {
+        let end = self.json.neighbour(at, Around::Array);
+        let mut probe = end;
+        while self.json.peek(probe) == Some(b'}') {
+            probe = self.json.blanks(probe + 1);
+        }
+        if matches!(self.json.peek(probe), Some(b',' | b']')) {
+            probe
+        } else {
+            end
+        }
+    }
+
+    /// The payload ended in or before the value at `from`.
+    fn ended(&self, from: usize, index: Index) -> Ended {
+        let end = self.bytes.len();
+        Ended {
+            from,
+            index,
+            fault: Fault {
+                byte: end,
+                kind: FaultKind::Truncated,
+                resume: end,
+            },
         }
     }
 
@@ -339,7 +355,7 @@ fn next_whole_line(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         if !matches!(line.first(), Some(b'{' | b'[')) {
             continue;
         }
-        if let Ok(value) = Scanner::new(line).value(0)
+        if let Ok(value) = Scanner::new(line).value(0, Around::Nothing)
             && line[value.range.end..].iter().all(|byte| is_blank(*byte))
         {
             return Some(start..end);

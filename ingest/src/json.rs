@@ -48,6 +48,23 @@ impl Fault {
     }
 }
 
+/// What a value stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Nothing.
+    Nothing,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+}
+
+impl Around {
+    fn closed_by(self, bracket: u8) -> bool {
+        matches!((self, bracket), (Self::Object, b'}') | (Self::Array, b']'))
+    }
+}
+
 /// Moves over JSON text.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
@@ -78,8 +95,8 @@ impl<'a> Scanner<'a> {
             .unwrap_or(rest.len())
     }
 
-    /// The value that begins at `at`.
-    pub(crate) fn value(&mut self, at: usize) -> Result<Value, Fault> {
+    /// The value that begins at `at`, inside something that `around` closes.
+    pub(crate) fn value(&mut self, at: usize, around: Around) -> Result<Value, Fault> {
         match self.peek(at) {
             None => Err(Fault::truncated(self.bytes)),
             Some(b'"') => {
@@ -89,7 +106,7 @@ impl<'a> Scanner<'a> {
                     depth: 0,
                 })
             }
-            Some(b'{' | b'[') => self.nested(at),
+            Some(b'{' | b'[') => self.nested(at, around),
             Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
                 let rest = self.bytes.get(at..).unwrap_or_default();
                 let length = rest.iter().position(|byte| ends_scalar(*byte));
@@ -103,7 +120,7 @@ impl<'a> Scanner<'a> {
                 Err(Fault {
                     byte: at,
                     kind,
-                    resume: self.neighbour(at),
+                    resume: self.neighbour(at, around),
                 })
             }
         }
@@ -112,8 +129,9 @@ impl<'a> Scanner<'a> {
     /// The object or array that begins at `start`.
     ///
     /// A wrong closing bracket closes the innermost bracket of its kind, so that the neighbours of
-    /// a broken value are found; if there is none it belongs to what is around the value.
-    fn nested(&mut self, start: usize) -> Result<Value, Fault> {
+    /// a broken value are found. If there is none it belongs to what is around the value, or, if
+    /// that is closed by another one, to nothing.
+    fn nested(&mut self, start: usize, around: Around) -> Result<Value, Fault> {
         self.awaited.clear();
         let mut at = start;
         let mut depth = 0;
@@ -133,7 +151,8 @@ impl<'a> Scanner<'a> {
                         let wrong = *wrong.get_or_insert(found);
                         match self.awaited.iter().rposition(|awaited| *awaited == close) {
                             Some(opened) => self.awaited.truncate(opened),
-                            None => return Err(bracket(wrong, found)),
+                            None if around.closed_by(close) => return Err(bracket(wrong, found)),
+                            None => {}
                         }
                     }
                     if self.awaited.is_empty() {
@@ -181,11 +200,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next comma or closing bracket at the level of `at`, or the end.
-    pub(crate) fn neighbour(&mut self, mut at: usize) -> usize {
+    pub(crate) fn neighbour(&mut self, mut at: usize, around: Around) -> usize {
         while let Some(byte) = self.peek(at) {
             at = match byte {
                 b',' | b']' | b'}' => return at,
-                b'"' | b'{' | b'[' => match self.value(at) {
+                b'"' | b'{' | b'[' => match self.value(at, around) {
                     Ok(value) => value.range.end,
                     Err(fault) => fault.resume.max(at + 1),
                 },
@@ -255,7 +274,9 @@ impl<'a> Members<'a> {
             let Ok((Some(key), begin)) = json.member(at) else {
                 return;
             };
-            let Ok(value) = json.value(begin) else { return };
+            let Ok(value) = json.value(begin, Around::Object) else {
+                return;
+            };
             at = value.range.end;
             self.items.push((key, &object[value.range]));
         }
@@ -314,7 +335,7 @@ pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
         if json.peek(at) == Some(b',') {
             at = json.blanks(at + 1);
         }
-        let value = json.value(at).ok()?;
+        let value = json.value(at, Around::Array).ok()?;
         at = value.range.end;
         array.get(value.range)
     })
@@ -334,7 +355,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Result<Value, Fault> {
-        Scanner::new(text.as_bytes()).value(0)
+        Scanner::new(text.as_bytes()).value(0, Around::Object)
     }
 
     #[test]
@@ -358,6 +379,10 @@ mod tests {
         );
         let outer = value("[1}").expect_err("belongs to what is around");
         assert_eq!((outer.byte, outer.resume), (2, 2));
+        let stray = Scanner::new(b"[1}],2")
+            .value(0, Around::Array)
+            .expect_err("belongs to nothing");
+        assert_eq!((stray.byte, stray.resume), (2, 4));
     }
 
     #[test]

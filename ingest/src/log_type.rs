@@ -244,17 +244,12 @@ pub(crate) fn is_named_by_its_category(row: &LogType) -> bool {
     row.name == RESOURCE_LOG.name || row.name == LOG_ANALYTICS.name
 }
 
-/// A time or a resource, and what happened: less is no record of Azure Monitor.
+/// When, what and where or how: less can be a record of anything.
 fn is_common_record(seen: &Seen<'_>) -> bool {
     let any = |names: &[&str]| names.iter().any(|name| seen.members.get(name).is_some());
-    any(&["category", "operationName"])
-        && any(&[
-            "time",
-            "timestamp",
-            "EventTimeString",
-            "resourceId",
-            "properties",
-        ])
+    any(&["time", "timestamp", "EventTimeString"])
+        && any(&["category", "operationName"])
+        && any(&["resourceId", "properties"])
 }
 
 fn is_one_of(text: Option<&str>, names: &[&str]) -> bool {
