@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use palisade_detect::diagnostic::{Diagnostic, code};
 use palisade_detect::yaml::Yaml;
 use palisade_ingest::secret::Secret;
+use palisade_ingest::source::kafka::check_property;
 
 use super::options::{Kind, Section};
 use super::reader::{From, Map, Reader};
@@ -179,26 +180,4 @@ impl Reader<'_> {
         }
         read
     }
-}
-
-/// Whether a property may be set: not if it breaks a promise of delivery, loads code, switches a check
-/// off or holds a password.
-fn check_property(name: &str, value: &str) -> Result<(), String> {
-    let name = name.to_ascii_lowercase();
-    let off = !matches!(value.to_ascii_lowercase().as_str(), "true" | "https");
-    let reason = match name.as_str() {
-        "enable.auto.commit" | "enable.auto.offset.store" | "auto.commit.enable" => {
-            "positions are committed only when outputs are durable"
-        }
-        "auto.offset.reset" => "an unknown position is an error to decide, not a silent jump",
-        "plugin.library.paths" | "ssl.providers" => "it loads code into the process",
-        "enable.ssl.certificate.verification" | "ssl.endpoint.identification.algorithm" if off => {
-            "anyone could pose as the broker"
-        }
-        name if name.contains("password") || name.contains("secret") => {
-            "passwords are only taken as secrets"
-        }
-        _ => return Ok(()),
-    };
-    Err(reason.to_owned())
 }
