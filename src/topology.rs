@@ -22,6 +22,7 @@
 use std::sync::Arc;
 
 use palisade_detect::engine::Engine;
+use palisade_detect::time::Span;
 use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
 use tokio::sync::{mpsc, watch};
@@ -35,6 +36,7 @@ use crate::metrics::Metrics;
 pub mod stage;
 pub mod dead;
 pub mod intake;
+pub mod breaker;
 pub mod judge;
 pub mod appender;
 pub mod fold;
@@ -45,6 +47,7 @@ pub mod run;
 pub mod shutdown;
 
 use appender::{APPEND_QUEUE_BATCHES, Appender, Ticks};
+use breaker::Breakers;
 use fold::{Folds, Suppression};
 use intake::{Intake, IntakeContext, StateAge};
 use judge::{JudgeContext, Traits};
@@ -80,6 +83,10 @@ pub struct Parts {
     pub engine: Arc<Engine>,
     /// Whether a correlation that fired stays silent for a while.
     pub suppression: Suppression,
+    /// When dead letters stop a source.
+    pub breaker: breaker::Limits,
+    /// Allowed lateness of all correlations; `None`: each one's own.
+    pub lateness: Option<Span>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
     /// Where records enter, by name.
@@ -117,18 +124,22 @@ impl Parts {
         let correlations = engine.correlations();
         let definitions = fold::store_definitions(&*log, correlations).await?;
         let folds = Folds::rebuild(Arc::clone(&log), definitions, site.clone()).await?;
-        folds
-            .put_in_force(fold::settings(correlations, self.suppression))
-            .await?;
+        let mut settings = fold::settings(correlations, self.suppression);
+        if let Some(lateness) = self.lateness {
+            settings.lateness.fill(lateness.ticks());
+        }
+        folds.put_in_force(settings).await?;
         let folded = folds.folded();
         let (stop_folds, stopped) = watch::channel(false);
         tasks.spawn(Part::Folds, folds.run(stopped));
 
         let (out, steps) = mpsc::channel(APPEND_QUEUE_BATCHES);
         let ticks = Ticks::for_correlations(correlations.len());
+        let breakers = Arc::new(Breakers::new(self.breaker, site.clone()));
         let context = JudgeContext {
             engine: Arc::clone(&engine),
             traits: Arc::clone(&traits),
+            breakers: Arc::clone(&breakers),
             site: site.clone(),
         };
         let (queues, judges) = judge::start(judge::count(), &context, &out)?;
@@ -163,6 +174,7 @@ impl Parts {
         Running {
             tasks,
             intake,
+            breakers,
             stop_sources,
             stop_folds,
             stop_deliveries,
@@ -170,3 +182,6 @@ impl Parts {
         .read(sources)
     }
 }
+
+#[cfg(test)]
+mod tests;

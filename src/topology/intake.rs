@@ -432,7 +432,7 @@ impl Handler for Intake {
         self.context
             .site
             .metrics
-            .source_partition_gone(&at.name, at.partition);
+            .source_partition_gone(&at.source, at.partition);
         tracing::info!(source = &*at.source, partition = at.partition, "revoked");
     }
 
@@ -461,7 +461,7 @@ impl Handler for Intake {
             self.context
                 .site
                 .metrics
-                .source_lag(&at.name, at.partition, lag, age);
+                .source_lag(&at.source, at.partition, lag, age);
         }
     }
 

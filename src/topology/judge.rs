@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
 use crate::log::{AlertRow, Append, Finished};
+use crate::topology::breaker::{Breakers, Counts, Flow};
 use crate::topology::intake::Work;
 use crate::topology::shutdown::Failure;
 use crate::topology::stage::{Outcome, RecordPlace, SourceTraits, Stage};
@@ -51,6 +52,8 @@ pub struct JudgeContext {
     pub engine: Arc<Engine>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
+    /// What stops a source whose records would nearly all be dead letters.
+    pub breakers: Arc<Breakers>,
     /// Clock and metrics.
     pub site: Site,
 }
@@ -105,8 +108,14 @@ struct Judge {
 
 impl Judge {
     fn run(mut self, mut work: Receiver<Work>, out: &Sender<Judged>) {
-        while let Some(work) = work.blocking_recv() {
-            let judged = self.batch(work);
+        while let Some(batch) = work.blocking_recv() {
+            let (judged, counts) = self.batch(batch);
+            if self.context.breakers.pass(&judged.from.name, &counts) == Flow::GivenUp {
+                // Nothing behind a batch that was given up may become durable: `finished` would
+                // claim it. What waits is read again at the next start.
+                while work_left(&mut work) {}
+                return;
+            }
             // A closed queue means that the process is stopping without a drain.
             if out.blocking_send(judged).is_err() {
                 return;
@@ -114,7 +123,7 @@ impl Judge {
         }
     }
 
-    fn batch(&mut self, work: Work) -> Judged {
+    fn batch(&mut self, work: Work) -> (Judged, Counts) {
         let from = Arc::clone(&work.batch.from);
         let context = self.context.clone();
         let source = context
@@ -129,21 +138,25 @@ impl Judge {
             alert_times: Vec::new(),
         };
         let mut matches = Vec::new();
+        let mut counts = Counts {
+            records: work.tickets.len() as u64,
+            ..Counts::default()
+        };
         for (record, ticket) in work.batch.records.iter().zip(work.tickets) {
             let started = context.site.clock.elapsed();
             let place = place(&from, record);
             let mut outcome = self.stage.record(record.payload.as_deref(), &place, source);
             matches.append(&mut outcome.matches);
-            let parked = !outcome.rejects.is_empty();
+            let reason = outcome.rejects.first().map(|(_, reject)| reject.reason);
             self.put(record, outcome, &mut judged);
-            judged.tickets.push((
-                ticket,
-                if parked {
+            let ended = match reason {
+                Some(reason) => {
+                    *counts.parked.entry(reason).or_default() += 1;
                     TicketOutcome::Parked
-                } else {
-                    TicketOutcome::Done
-                },
-            ));
+                }
+                None => TicketOutcome::Done,
+            };
+            judged.tickets.push((ticket, ended));
             judged.newest = judged.newest.max(Some(record.append_time));
             context
                 .site
@@ -159,7 +172,7 @@ impl Judge {
                 offset: last.offset + 1,
             });
         }
-        judged
+        (judged, counts)
     }
 
     /// Puts what a record came to into the step, and counts it.
@@ -183,6 +196,11 @@ impl Judge {
             judged.step.dead.push(Bytes::from(letter));
         }
     }
+}
+
+/// Takes the next batch and drops it; `false` when no more can come.
+fn work_left(work: &mut Receiver<Work>) -> bool {
+    work.blocking_recv().is_some()
 }
 
 fn place(from: &Assigned, record: &Record) -> RecordPlace {

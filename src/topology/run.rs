@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::Site;
+use super::breaker::Breakers;
 use super::delivery::Delivery;
 use super::intake::Intake;
 use super::shutdown::Failure;
@@ -118,6 +119,7 @@ impl Tasks {
 pub struct Running {
     pub(super) tasks: Tasks,
     pub(super) intake: Arc<Intake>,
+    pub(super) breakers: Arc<Breakers>,
     pub(super) stop_sources: Arc<AtomicBool>,
     pub(super) stop_folds: watch::Sender<bool>,
     pub(super) stop_deliveries: watch::Sender<bool>,
@@ -127,6 +129,7 @@ pub struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop_sources.store(true, Ordering::Relaxed);
+        self.breakers.give_up();
         self.intake.close();
     }
 }

@@ -101,6 +101,7 @@ impl Running {
     async fn drain_to_log(&mut self) -> Result<(), Failure> {
         // A source waits for its tickets and commits before it ends.
         self.stop_sources.store(true, Ordering::Relaxed);
+        self.breakers.give_up();
         while self.is_reading() {
             let ended = self.tasks.next().await;
             Self::ended(ended)?;

@@ -1,0 +1,229 @@
+//! The breaker of dead letters: a change of format at a source must stop the line, not pour it into
+//! the dead letters.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use palisade_ingest::reject::Reason;
+
+use super::Site;
+use super::intake::part;
+
+/// How often a stopped source looks whether it may go on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// When dead letters stop a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Share of the records within `window` that may be parked for one reason, from 0 to 1; 1 means
+    /// that nothing stops it.
+    pub share: f64,
+    /// The window.
+    pub window: Duration,
+    /// Fewest records in the window for the share to count.
+    pub records_min: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            share: 0.05,
+            window: Duration::from_mins(1),
+            records_min: 100,
+        }
+    }
+}
+
+/// Records of one batch, and how many of them were parked, by reason.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Records judged.
+    pub records: u64,
+    /// Records parked, by the reason of their first reject.
+    pub parked: BTreeMap<Reason, u64>,
+}
+
+/// The last window of one source; pure.
+#[derive(Debug, Default)]
+struct Window {
+    batches: VecDeque<(Duration, Counts)>,
+    sum: Counts,
+}
+
+impl Window {
+    /// Takes the batch in, or names the reason for which too much would be parked.
+    fn admit(&mut self, now: Duration, batch: &Counts, limits: &Limits) -> Result<(), Reason> {
+        while let Some((_, old)) = self
+            .batches
+            .pop_front_if(|(at, _)| now.saturating_sub(*at) >= limits.window)
+        {
+            self.sum.records -= old.records;
+            for (reason, count) in old.parked {
+                *self.sum.parked.entry(reason).or_default() -= count;
+            }
+        }
+        let records = self.sum.records + batch.records;
+        for (reason, count) in &batch.parked {
+            let parked = self.sum.parked.get(reason).copied().unwrap_or(0) + count;
+            if records >= limits.records_min && exceeds(parked, records, limits.share) {
+                return Err(*reason);
+            }
+        }
+        self.sum.records = records;
+        for (reason, count) in &batch.parked {
+            *self.sum.parked.entry(*reason).or_default() += count;
+        }
+        self.batches.push_back((now, batch.clone()));
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share needs no more than 52 bits"
+)]
+fn exceeds(parked: u64, records: u64, share: f64) -> bool {
+    parked as f64 > records as f64 * share
+}
+
+/// The breakers of all sources, shared by the judges.
+pub struct Breakers {
+    limits: Limits,
+    site: Site,
+    windows: Mutex<BTreeMap<Arc<str>, Window>>,
+    released: Condvar,
+    released_all: AtomicBool,
+}
+
+/// Whether a batch may go on to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// It may.
+    On,
+    /// The process ends before it might: the batch is given up and read again.
+    GivenUp,
+}
+
+impl Breakers {
+    /// Breakers that trip at `limits`.
+    pub fn new(limits: Limits, site: Site) -> Self {
+        let (windows, released) = (Mutex::default(), Condvar::new());
+        Self {
+            limits,
+            site,
+            windows,
+            released,
+            released_all: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until `batch` of `source` may be parked and appended.
+    pub fn pass(&self, source: &Arc<str>, batch: &Counts) -> Flow {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stopped = false;
+        loop {
+            let now = self.site.clock.elapsed();
+            let window = windows.entry(Arc::clone(source)).or_default();
+            let Err(reason) = window.admit(now, batch, &self.limits) else {
+                break;
+            };
+            if self.released_all.load(Ordering::Relaxed) {
+                return Flow::GivenUp;
+            }
+            if !stopped {
+                stopped = true;
+                self.trip(source, reason);
+            }
+            windows = self
+                .released
+                .wait_timeout(windows, LOOK_EVERY)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if stopped {
+            tracing::info!(source = &**source, "dead letters are few again");
+            self.site.health.ready(&part(source));
+        }
+        Flow::On
+    }
+
+    /// Nobody waits any more: the process drains.
+    pub fn give_up(&self) {
+        self.released_all.store(true, Ordering::Relaxed);
+        self.released.notify_all();
+    }
+
+    fn trip(&self, source: &str, reason: Reason) {
+        let reason = reason.as_str();
+        tracing::error!(
+            problem = "dead_letter_breaker",
+            source,
+            reason,
+            "too many records would become dead letters; the source stops until they are few, or \
+             until `dead_letters.breaker` allows more"
+        );
+        self.site.metrics.problem("dead_letter_breaker");
+        let why = format!("stopped by the dead-letter breaker: too many records are `{reason}`");
+        self.site.health.not_ready(&part(source), why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(records: u64, parked: u64) -> Counts {
+        Counts {
+            records,
+            parked: BTreeMap::from([(Reason::NotJson, parked)]),
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn few_records_never_trip_it() {
+        let mut window = Window::default();
+        for second in 0..9 {
+            let admitted = window.admit(SECOND * second, &counts(11, 11), &Limits::default());
+            assert_eq!(admitted, Ok(()), "{second}");
+        }
+        let admitted = window.admit(SECOND * 9, &counts(1, 1), &Limits::default());
+        assert_eq!(admitted, Err(Reason::NotJson));
+    }
+
+    #[test]
+    fn the_share_counts_within_the_window_only() {
+        let mut window = Window::default();
+        let limits = Limits::default();
+        assert_eq!(window.admit(SECOND, &counts(1_000, 50), &limits), Ok(()));
+        assert_eq!(
+            window.admit(SECOND * 2, &counts(10, 2), &limits),
+            Err(Reason::NotJson)
+        );
+        assert_eq!(
+            window.admit(SECOND * 2, &counts(1_000, 50), &limits),
+            Ok(())
+        );
+        assert_eq!(window.admit(SECOND * 63, &counts(10, 10), &limits), Ok(()));
+    }
+
+    #[test]
+    fn a_source_that_was_stopped_is_given_up_at_the_drain() {
+        let site = Site::default();
+        let breakers = Breakers::new(Limits::default(), site.clone());
+        let source = Arc::from("hub");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| breakers.pass(&source, &counts(100, 100)));
+            while site.health.waiting().is_empty() {
+                std::thread::yield_now();
+            }
+            assert!(!waiting.is_finished());
+            breakers.give_up();
+            assert_eq!(waiting.join().unwrap(), Flow::GivenUp);
+        });
+        assert_eq!(breakers.pass(&source, &counts(100, 1)), Flow::On);
+    }
+}
