@@ -116,7 +116,7 @@ pub fn load(paths: &[PathBuf], pipelines: &Pipelines, options: EngineOptions) ->
     if !more.is_empty() {
         loaded.engine = None;
     }
-    loaded.skipped += problems.len();
+    loaded.skipped += problems.iter().filter(|one| one.is_error()).count();
     loaded
         .findings
         .diagnostics

@@ -137,6 +137,18 @@ fn judge(
         clamp: Clamp::Never,
     };
     let watermark = Watermark::StandsStill;
+    // A chain's evidence names the events that completed the inner correlations, not all they counted.
+    let inner = |version| {
+        let defs = engine.correlations().iter();
+        defs.flat_map(|def| &def.outer)
+            .any(|(outer, _)| *outer == version)
+    };
+    let chains: BTreeSet<String> = engine
+        .correlations()
+        .iter()
+        .filter(|def| inner(def.version))
+        .map(|def| def.id.clone())
+        .collect();
     let mut stages = Offline::new(Arc::new(engine), traits, watermark, Suppression::Off)?;
     let path: Arc<str> = Arc::from("events");
     let lines = events
@@ -155,7 +167,11 @@ fn judge(
         };
         let outcome = stages.event(&path, number, &event, Timestamp::default())?;
         for alert in &outcome.alerts {
-            writeln!(out, "{}", fired(alert, number, ids))?;
+            let mut line = fired(alert, number, ids);
+            if !chains.contains(&alert.rule.id) && alert.rule.kind != "single" {
+                line["events"] = json!(offsets(alert));
+            }
+            writeln!(out, "{line}")?;
         }
     }
     Ok(())
@@ -187,19 +203,18 @@ fn fired(alert: &Alert, number: i64, ids: &BTreeSet<String>) -> Json {
     }
     let group = alert.group.as_ref().map(|group| &group.fields);
     let group = group.map_or_else(|| json!({}), |fields| json!(fields));
-    let mut line = json!({"rule": id, "event": number, "group": group});
+    json!({"rule": id, "event": number, "group": group})
+}
+
+/// The contributing events by number; `None` if the evidence does not hold all of them.
+fn offsets(alert: &Alert) -> Option<Vec<i64>> {
     let evidence = &alert.evidence;
-    let direct = evidence
-        .events
-        .iter()
-        .all(|event| event.origin.source == "events");
-    if direct && !evidence.approximate && evidence.events.len() as u64 == evidence.count {
-        let offsets: Vec<_> = evidence
+    let complete = !evidence.approximate && evidence.events.len() as u64 == evidence.count;
+    complete.then(|| {
+        evidence
             .events
             .iter()
             .map(|event| event.origin.offset)
-            .collect();
-        line["events"] = json!(offsets);
-    }
-    line
+            .collect()
+    })
 }

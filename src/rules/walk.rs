@@ -66,6 +66,12 @@ impl Walk {
         let mut found = Vec::new();
         let mut above = Vec::new();
         self.folder(path, &mut above, &mut found);
+        if found.is_empty() {
+            let place = Place::start_of(&name(path));
+            let message = "no rule file stands in this folder or below it";
+            self.problems
+                .push(Diagnostic::warning(code::FILE_UNREADABLE, &place, message));
+        }
         // By the relative path as one text, which is how the files stand in a listing.
         found.sort_by_cached_key(|file| name(file.strip_prefix(path).unwrap_or(file)));
         found
