@@ -154,7 +154,8 @@ impl Engine {
         &self.rules
     }
 
-    /// The loaded correlations, in load order, as the fold takes them.
+    /// The loaded correlations, in load order, as the fold takes them; then the detection rules whose
+    /// repeats are held back, which are correlations of one event or more.
     pub fn correlations(&self) -> &[Arc<CorrelationDef>] {
         &self.correlations
     }

@@ -14,7 +14,8 @@ use crate::id::Id;
 use crate::logsource::Logsource;
 use crate::naive::Matcher;
 use crate::rule::{
-    Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress, filter,
+    Bounds, Comparison, Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress,
+    filter,
 };
 use crate::time::Span;
 
@@ -25,6 +26,9 @@ pub(super) struct Compiled {
     pub(super) matcher: Matcher,
     /// For its alerts.
     pub(super) info: RuleInfo,
+    /// Whether a match is an alert at once; one whose repeats are held back goes through the
+    /// matches log first.
+    pub(super) at_once: bool,
 }
 
 /// Compiles a rule set; what cannot be honoured is left out and reported.
@@ -68,6 +72,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
                 logsource: detection.logsource.clone(),
                 matcher,
                 info: info(&detection.meta, rule.version, "single"),
+                at_once: rule.alerts && held_back(detection).is_none(),
             });
     let compiled = compiled.collect();
     let parts = Parts {
@@ -77,7 +82,13 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         silent: &silent,
         options,
     };
-    let (correlations, plans) = parts.correlations();
+    let (mut correlations, mut plans) = parts.correlations();
+    for (place, detection) in detections.iter().enumerate() {
+        if let Some(span) = held_back(detection).filter(|_| loaded[place].alerts) {
+            correlations.push(Arc::new(parts.held_back(place, span)));
+            plans.push(Plan::of_rule(place));
+        }
+    }
     let engine = Engine {
         options,
         compiled,
@@ -308,6 +319,32 @@ impl Parts<'_> {
         }
     }
 
+    /// A detection rule whose repeats are held back, as a correlation of one event or more: the
+    /// memory of its last alert is then log content, and a restart does not repeat it.
+    fn held_back(&self, place: usize, span: Span) -> CorrelationDef {
+        let meta = &self.detections[place].meta;
+        let rule = &self.loaded[place];
+        let mut hash = Canonical::new("held back");
+        hash.id(rule.version);
+        hash.number(span.ticks());
+        CorrelationDef {
+            id: rule.id.to_string(),
+            version: hash.finish(),
+            rule: info(meta, rule.version, "single"),
+            title: meta.title.clone(),
+            description: meta.description.clone(),
+            severity: meta.level.unwrap_or(Level::Medium),
+            kind: DefKind::EventCount(Bounds(vec![(Comparison::Gte, 1.0)])),
+            base_rules: vec![rule.id.to_string()],
+            group_by: Vec::new(),
+            timespan: span,
+            alerts: true,
+            suppress: Some(span),
+            lateness: self.options.lateness,
+            outer: Vec::new(),
+        }
+    }
+
     /// Who refers to the correlation, and where in their `rules`.
     fn outer(&self, inner: usize, versions: &[Id]) -> Vec<(Id, u32)> {
         let mut outer = Vec::new();
@@ -319,6 +356,14 @@ impl Parts<'_> {
             }
         }
         outer
+    }
+}
+
+/// For how long repeats of a detection rule are held back.
+fn held_back(detection: &Detection) -> Option<Span> {
+    match detection.palisade.suppress {
+        Some(Suppress::For(span)) => Some(span),
+        Some(Suppress::None) | None => None,
     }
 }
 

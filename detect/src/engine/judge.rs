@@ -57,7 +57,7 @@ pub(super) fn judge(
     }
     let facts = Facts::of(event, tree, context, (time, clamped));
     for place in &verdict.matched {
-        if engine.rules[*place].alerts {
+        if engine.compiled[*place].at_once {
             verdict.alerts.push(facts.alert(engine, *place));
         }
     }

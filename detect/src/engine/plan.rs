@@ -53,6 +53,21 @@ pub(super) enum Taken {
     Event(Vec<String>),
 }
 
+impl Plan {
+    /// The plan of one rule by itself, in one group.
+    pub(super) fn of_rule(rule: usize) -> Self {
+        Self {
+            inputs: vec![Input {
+                rule,
+                slot: 0,
+                group: Vec::new(),
+                value: None,
+                carried: Vec::new(),
+            }],
+        }
+    }
+}
+
 /// Everything a plan is made of.
 pub(super) struct Planner<'a> {
     pub(super) resolved: &'a Resolved,

@@ -379,3 +379,16 @@ filter:
     let (engine, problems) = engine_with(&rules, &[known]);
     assert_eq!((kinds(&problems), fires(&engine)), (Vec::new(), false));
 }
+
+#[test]
+fn rule_whose_repeats_are_held_back_goes_through_the_matches_log() {
+    let engine = engine(&format!("{RULE}palisade: {{suppress: {{for: 1h}}}}\n"));
+    let verdict = judged(&engine, br#"{"Op":"fail"}"#, None).expect("judged");
+    assert_eq!((verdict.alerts.len(), verdict.matches.len()), (0, 1));
+    let [def] = engine.correlations() else {
+        panic!("one correlation");
+    };
+    assert_eq!(def.id, &*engine.rules()[0].id);
+    assert_eq!(def.suppress, Some(Span::from_seconds(3600)));
+    assert!(engine.rules()[0].alerts && def.alerts);
+}

@@ -233,11 +233,11 @@ proptest::proptest! {
 }
 
 #[test]
-fn a_million_keys_are_read_and_found() {
-    let members: Vec<String> = (0..1_000_000).map(|n| format!("\"k{n}\":1")).collect();
+fn hundreds_of_thousands_of_keys_are_read_and_found() {
+    let members: Vec<String> = (0..200_000).map(|n| format!("\"k{n}\":1")).collect();
     let text = format!("{{{}}}", members.join(","));
     let parsed = parse(text.as_bytes(), 8).expect("valid");
     assert_eq!(parsed.duplicate_keys, 0);
     let object = parsed.value.as_object().expect("object");
-    assert!(object.get("k999999").is_some());
+    assert!(object.get("k199999").is_some());
 }
