@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 pub mod decimal;
 pub mod text;
@@ -102,22 +103,32 @@ impl<'a> Object<'a> {
 
     /// Adds a member, or replaces the value of one; says whether the key was there.
     pub fn insert(&mut self, key: Cow<'a, str>, value: Value<'a>) -> bool {
-        if let Some(place) = self.place(&key) {
-            self.members[place].1 = value;
-            return true;
-        }
-        let place = self.members.len();
-        if place >= INDEXED_FROM {
-            if self.index.is_empty() {
-                let named = self.members.iter().enumerate();
-                self.index = named
-                    .map(|(place, (key, _))| (key.clone(), place))
-                    .collect();
+        let next = self.members.len();
+        if next < INDEXED_FROM {
+            if let Some(place) = self.place(&key) {
+                self.members[place].1 = value;
+                return true;
             }
-            self.index.insert(key.clone(), place);
+            self.members.push((key, value));
+            return false;
         }
-        self.members.push((key, value));
-        false
+        if self.index.is_empty() {
+            let named = self.members.iter().enumerate();
+            self.index = named
+                .map(|(place, (key, _))| (key.clone(), place))
+                .collect();
+        }
+        match self.index.entry(key.clone()) {
+            Entry::Occupied(known) => {
+                self.members[*known.get()].1 = value;
+                true
+            }
+            Entry::Vacant(free) => {
+                free.insert(next);
+                self.members.push((key, value));
+                false
+            }
+        }
     }
 
     /// Leaves a member out.
