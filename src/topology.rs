@@ -43,6 +43,7 @@ pub mod fold;
 pub mod delivery;
 pub mod upkeep;
 pub mod offline;
+pub mod build;
 pub mod run;
 pub mod shutdown;
 

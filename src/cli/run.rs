@@ -1,9 +1,22 @@
 //! `palisade run`: judge live logs and deliver alerts until SIGTERM.
 
-use anyhow::anyhow;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use palisade_detect::engine::{Engine, EngineOptions};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::{ConfigFile, Terminal};
+use crate::admin::Admin;
+use crate::config::{Config, LogFormat, load};
 use crate::exit::Exit;
+use crate::rules;
+use crate::telemetry::{self, Form};
+use crate::topology::Site;
+use crate::topology::build::{self, Stdout};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +25,12 @@ Examples:
 
 SIGTERM or Ctrl-C drains and exits 0; a second one exits at once. A second process on the same state
 directory exits 75 and says who holds it.";
+
+/// Name of the whole in the list of parts.
+const TOPOLOGY: &str = "topology";
+
+/// How long threads that still block may take after the end; what they do is no longer needed.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +46,93 @@ pub struct Args {
 /// # Errors
 /// When the configuration cannot be used or a promise can no longer be kept.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let _ = (args, terminal);
-    Err(anyhow!("`run` is not available in this build"))
+    let mut stderr = io::stderr();
+    let loaded = match load::load(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            stderr.write_all(findings.render(terminal.stderr).as_bytes())?;
+            return Ok(Exit::Usage);
+        }
+    };
+    stderr.write_all(loaded.findings.render(terminal.stderr).as_bytes())?;
+    let config = loaded.config;
+    start_log(&config)?;
+    let rules = rules::load(&config.rules, &config.pipelines, EngineOptions::default());
+    stderr.write_all(rules.findings.render(terminal.stderr).as_bytes())?;
+    let engine = rules.engine.ok_or_else(|| {
+        anyhow!("a processing pipeline does not load, and without it no rule means what it says")
+            .context(Exit::Usage)
+    })?;
+    let site = Site::default();
+    let count = engine.rules().len() + engine.correlations().len();
+    site.metrics.rules(count, rules.skipped);
+    tracing::info!(rules = count, skipped = rules.skipped, "rules loaded");
+    let stdout = if terminal.stdout_is_terminal {
+        Stdout::Terminal(terminal.stdout)
+    } else {
+        Stdout::Pipe
+    };
+    let runtime = Runtime::new().context("the runtime cannot start")?;
+    let ended = runtime.block_on(run(&config, engine, stdout, site));
+    runtime.shutdown_timeout(LEAVE);
+    ended.map(|()| Exit::Ok)
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let form = match config.log.format {
+        LogFormat::Pretty => Form::Pretty,
+        LogFormat::Json => Form::Json,
+    };
+    telemetry::init(form, &config.log.level).context(Exit::Usage)?;
+    if let Err(error) = telemetry::forbid_core_dumps() {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+    Ok(())
+}
+
+async fn run(config: &Config, engine: Engine, stdout: Stdout, site: Site) -> anyhow::Result<()> {
+    let signals = signals().context("signals cannot be received")?;
+    let (health, metrics) = (site.health.clone(), site.metrics.clone());
+    // The state comes first: whoever starts a second process must learn who holds it.
+    let parts = build::build(config, engine, stdout, site)
+        .await
+        .map_err(|error| {
+            let exit = build::exit(&error);
+            anyhow::Error::new(error).context(exit)
+        })?;
+    health.not_ready(TOPOLOGY, "starting");
+    let server = Admin {
+        health: health.clone(),
+        metrics,
+    }
+    .start(config.http_listen)
+    .with_context(|| format!("`http.listen: {}` cannot be bound", config.http_listen))?;
+    tracing::info!(address = %server.address(), "metrics and health");
+    let failed = |failure: crate::topology::shutdown::Failure| {
+        let exit = failure.exit();
+        anyhow::Error::new(failure).context(exit)
+    };
+    let running = parts.start().await.map_err(failed)?;
+    health.ready(TOPOLOGY);
+    tracing::info!(state = %config.state.dir.display(), "running");
+    running.run(signals).await.map_err(failed)
+}
+
+/// One message for each SIGTERM and SIGINT; the second one is the last that matters.
+fn signals() -> io::Result<mpsc::Receiver<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (say, signals) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if say.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(signals)
 }

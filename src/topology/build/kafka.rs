@@ -1,0 +1,94 @@
+//! Kafka clients as configured, in the words of sources and sinks.
+
+use std::sync::Arc;
+
+use palisade_ingest::source::kafka as from;
+use palisade_sinks::kafka as to;
+
+use crate::config::source::KafkaSource;
+use crate::config::{KafkaClient, Mechanism, Sasl, Start, Tls};
+
+/// A source's client.
+pub(super) fn source(name: Arc<str>, source: &KafkaSource) -> from::KafkaConfig {
+    from::KafkaConfig {
+        name,
+        brokers: source.client.brokers.clone(),
+        topics: source.topics.clone(),
+        group: source.group.clone(),
+        start: match source.start {
+            Start::Earliest => from::Start::Earliest,
+            Start::Latest => from::Start::Latest,
+            Start::Timestamp(time) => from::Start::At(time),
+        },
+        instance: Some(source.instance.clone()),
+        tls: source.client.tls.as_ref().map(tls),
+        sasl: source.client.sasl.as_ref().map(sasl),
+        properties: source.client.properties.clone(),
+    }
+}
+
+fn tls(tls: &Tls) -> from::Tls {
+    from::Tls {
+        ca: tls.ca.clone(),
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        key_password: tls.key_password.clone(),
+    }
+}
+
+fn sasl(sasl: &Sasl) -> from::Sasl {
+    from::Sasl {
+        mechanism: match sasl.mechanism {
+            Mechanism::Plain => from::Mechanism::Plain,
+            Mechanism::ScramSha256 => from::Mechanism::ScramSha256,
+            Mechanism::ScramSha512 => from::Mechanism::ScramSha512,
+        },
+        username: sasl.username.clone(),
+        password: sasl.password.clone(),
+    }
+}
+
+/// A sink's client: the producer takes librdkafka's own names.
+pub(super) fn sink(client: &KafkaClient, topic: &str) -> to::KafkaConfig {
+    let mut properties: Vec<(String, String)> = client
+        .properties
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut set = |name: &str, value: String| properties.push((name.to_owned(), value));
+    set("security.protocol", protocol(client).to_owned());
+    if let Some(tls) = &client.tls {
+        let files = [
+            ("ssl.ca.location", &tls.ca),
+            ("ssl.certificate.location", &tls.certificate),
+            ("ssl.key.location", &tls.key),
+        ];
+        for (name, path) in files {
+            if let Some(path) = path {
+                set(name, path.to_string_lossy().into_owned());
+            }
+        }
+        if let Some(password) = &tls.key_password {
+            set("ssl.key.password", password.expose().to_owned());
+        }
+    }
+    if let Some(sasl) = &client.sasl {
+        set("sasl.mechanism", sasl.mechanism.as_str().to_owned());
+        set("sasl.username", sasl.username.clone());
+        set("sasl.password", sasl.password.expose().to_owned());
+    }
+    to::KafkaConfig {
+        brokers: client.brokers.clone(),
+        topic: topic.to_owned(),
+        properties,
+    }
+}
+
+fn protocol(client: &KafkaClient) -> &'static str {
+    match (&client.tls, &client.sasl) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    }
+}
