@@ -19,6 +19,7 @@ pub mod defender;
 pub mod entra;
 pub mod flow;
 pub mod guest;
+pub mod page;
 pub mod resource;
 pub mod xdr;
 

@@ -204,7 +204,7 @@ pub static ASSESSMENT: LogType = LogType {
 pub static SUB_ASSESSMENT: LogType = LogType {
     name: "defender_cloud_sub_assessment",
     logsources: &[Logsource::of("azure", "defendersubassessments")],
-    event_time: &["properties.timeGenerated"],
+    event_time: &["Properties.TimeGenerated"],
     entities: &[entity(
         EntityKind::AzureResource,
         "target",
