@@ -36,18 +36,18 @@ pub enum Body<'a> {
     Flow(FlowTuple<'a>),
 }
 
-/// One line of a flow log: the record around it, the groups it stands in, and its columns.
+/// One line of a flow log: the record around it, what stands beside it, and its columns.
 ///
-/// Rules see the outer record's members, except the list that holds the tuples, then the group
-/// values, then the columns, all as top-level fields; a later one hides an earlier of that name.
+/// Rules see the members, then the columns, all as top-level fields; a later one hides an earlier
+/// of that name. A record holds thousands of tuples, so what is read for each of them is small:
+/// the members do not hold the list of tuples.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowTuple<'a> {
     /// The outer record, one JSON object.
     pub outer: &'a [u8],
-    /// Top-level member of the outer record that holds the tuples and is hidden from rules.
-    pub hidden: &'static str,
-    /// Values of the enclosing groups, as raw JSON slices: rule name, MAC, ACL id.
-    pub groups: &'a [(&'static str, &'a [u8])],
+    /// Members of the outer record without the list that holds the tuples, then the values of the
+    /// groups around the tuple (rule name, MAC, ACL id), as raw JSON slices.
+    pub members: &'a [(&'a str, &'a [u8])],
     /// The tuple's text without its quotes; columns are separated by commas.
     pub tuple: &'a str,
     /// What the columns are called and how each is read, in order.

@@ -15,6 +15,10 @@ use crate::json::{self, Members};
 use crate::log_type::flow::{NSG_FLOW, VNET_FLOW};
 use crate::reject::{Reason, Reject};
 
+/// Most bytes of the members around a tuple: they are read for each of thousands of tuples. Real
+/// records have a few hundred.
+const MEMBERS_BYTES_MAX: usize = 4 * 1024;
+
 /// Where a kind of flow log keeps its tuples.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -88,6 +92,13 @@ impl Record<'_, '_> {
     }
 }
 
+/// The tuples of one group and what stands around them.
+struct Group<'a, 'm> {
+    record: &'m Record<'a, 'm>,
+    list: &'a [u8],
+    members: &'m [(&'a str, &'a [u8])],
+}
+
 /// Tells every tuple of a flow record.
 pub(crate) fn tuples(
     shape: &'static Shape,
@@ -107,47 +118,93 @@ pub(crate) fn tuples(
     };
     let version = stated.and_then(|raw| std::str::from_utf8(raw).ok());
     let version = version.map(|text| text.trim_matches('"'));
+    let around: Vec<_> = record
+        .members
+        .plain()
+        .filter(|(name, _)| *name != shape.hidden)
+        .collect();
     for (i, outer) in (0..).zip(json::elements(flows)) {
         let Some(outer) = Members::of(outer) else {
             continue;
         };
-        let outer_value = outer
-            .get(shape.outer_name)
-            .map(|raw| (shape.outer_name, raw));
-        for (j, inner) in (0..).zip(outer.get(shape.inner).into_iter().flat_map(json::elements)) {
+        let inner = outer.get(shape.inner).into_iter().flat_map(json::elements);
+        for (j, inner) in (0..).zip(inner) {
             let Some(inner) = Members::of(inner) else {
                 continue;
             };
+            let index = index.child(i).child(j);
+            let outer_value = outer
+                .get(shape.outer_name)
+                .map(|raw| (shape.outer_name, raw));
             let inner_value = inner
                 .get(shape.inner_name)
                 .map(|raw| (shape.inner_name, raw));
-            let groups: Vec<_> = outer_value.into_iter().chain(inner_value).collect();
-            let tuples = inner.get("flowTuples").into_iter().flat_map(json::elements);
-            for (k, raw) in (0..).zip(tuples) {
-                let index = index.child(i).child(j).child(k);
-                match tuple(shape, version, raw) {
-                    Ok((text, columns, time)) => {
-                        let hidden = shape.hidden;
-                        let outer = record.event;
-                        let body = Body::Flow(FlowTuple {
-                            outer,
-                            hidden,
-                            groups: &groups,
-                            tuple: text,
-                            columns,
-                        });
-                        let log_type = shape.log_type;
-                        let event = EventRef {
-                            body,
-                            log_type,
-                            logsources: log_type.logsources,
-                            event_time: Some(time),
-                        };
-                        tell(Decoded::Event(index, event));
-                    }
-                    Err(message) => tell(Decoded::Reject(record.reject(index, raw, message))),
-                }
+            let mut members = around.clone();
+            members.extend(outer_value.into_iter().chain(inner_value));
+            let Some(list) = inner.get("flowTuples") else {
+                continue;
+            };
+            if members
+                .iter()
+                .map(|(name, raw)| name.len() + raw.len())
+                .sum::<usize>()
+                > MEMBERS_BYTES_MAX
+            {
+                let message = "the members around the tuples are more than their limit";
+                let reject = Reject {
+                    reason: Reason::TooLarge,
+                    ..record.reject(index, list, message)
+                };
+                tell(Decoded::Reject(reject));
+                continue;
             }
+            let around = Group {
+                record,
+                list,
+                members: &members,
+            };
+            group(shape, version, &around, index, tell);
+        }
+    }
+}
+
+/// Tells the tuples of one group.
+fn group<'a>(
+    shape: &'static Shape,
+    version: Option<&str>,
+    around: &Group<'a, '_>,
+    index: Index,
+    tell: &mut dyn FnMut(Decoded<'_>),
+) {
+    let Group {
+        record,
+        list,
+        members,
+    } = *around;
+    for (k, raw) in (0..).zip(json::elements(list)) {
+        let index = index.child(k);
+        match tuple(shape, version, raw) {
+            Ok((tuple, columns, time)) => {
+                let body = Body::Flow(FlowTuple {
+                    outer: record.event,
+                    members,
+                    tuple,
+                    columns,
+                });
+                let log_type = shape.log_type;
+                let logsources = log_type.logsources;
+                let event_time = Some(time);
+                tell(Decoded::Event(
+                    index,
+                    EventRef {
+                        body,
+                        log_type,
+                        logsources,
+                        event_time,
+                    },
+                ));
+            }
+            Err(message) => tell(Decoded::Reject(record.reject(index, raw, message))),
         }
     }
 }

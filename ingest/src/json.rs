@@ -308,6 +308,14 @@ impl<'a> Members<'a> {
         self.items.iter().any(|(key, _)| *key == name.as_bytes())
     }
 
+    /// The members whose keys are written without escapes, in order.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.items.iter().filter_map(|(key, value)| {
+            let key = std::str::from_utf8(key).ok()?;
+            (!key.contains('\\')).then_some((key, *value))
+        })
+    }
+
     /// The text of the member `name`, if it is one.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)

@@ -354,11 +354,17 @@ fn flow_tuple_carries_its_groups_and_columns() {
         if let Decoded::Event(index, event) = decoded
             && let Body::Flow(flow) = event.body
         {
-            let groups: Vec<_> = flow
-                .groups
+            let members: Vec<_> = flow.members.iter().map(|(name, _)| *name).collect();
+            let groups: Vec<_> = flow.members[flow.members.len() - 2..]
                 .iter()
                 .map(|(name, raw)| format!("{name}={}", String::from_utf8_lossy(raw)))
                 .collect();
+            let hidden = ["properties", "flowRecords"];
+            assert!(
+                !members.iter().any(|name| hidden.contains(name)),
+                "{members:?}"
+            );
+            assert!(members.contains(&"macAddress") && members.contains(&"category"));
             let columns: Vec<_> = flow.columns.iter().map(|column| column.name).collect();
             assert_eq!(columns.len(), flow.tuple.split(',').count());
             shown.push(format!(
@@ -392,6 +398,16 @@ fn hostile_records_are_read_to_their_end() {
     assert_eq!(rejects.len(), REJECTS_MAX + 1);
     let brackets = "}]{[".repeat(500_000);
     assert!(run(brackets.as_bytes()).1.len() <= REJECTS_MAX + 1);
+}
+
+/// What stands around tuples is read for each of them: it is bounded.
+#[test]
+fn flow_record_with_large_members_is_rejected() {
+    let record = format!(
+        r#"{{"category":"NetworkSecurityGroupFlowEvent","x":"{}","properties":{{"Version":1,"flows":[{{"rule":"r","flows":[{{"mac":"m","flowTuples":["1772438400,1.1.1.1,2.2.2.2,1,2,T,I,A"]}}]}}]}}}}"#,
+        "x".repeat(4 * 1024)
+    );
+    assert_eq!(one(record.as_bytes()).reason, Reason::TooLarge);
 }
 
 #[test]

@@ -6,25 +6,18 @@ use super::{Object, ParseError, Parsed, Value, parse};
 use crate::event::{ColumnReading, FlowTuple};
 use crate::time::Timestamp;
 
-/// The tree of a flow tuple: the outer record's members without the list of tuples, then the
-/// groups' values, then the columns; a later one hides an earlier of its name.
+/// The tree of a flow tuple: the members around it, then its columns; a later one hides an earlier
+/// of its name.
 ///
 /// # Errors
-/// When the outer record or a group value is not JSON.
+/// When a member is not JSON.
 pub fn flow_tree<'a>(flow: &FlowTuple<'a>, depth: usize) -> Result<Parsed<'a>, ParseError> {
-    let outer = parse(flow.outer, depth)?;
-    let mut duplicate_keys = outer.duplicate_keys;
-    let Value::Object(mut object) = outer.value else {
-        return Err(ParseError::Syntax {
-            byte: 0,
-            message: "expected an object",
-        });
-    };
-    object.remove(flow.hidden);
-    for (name, bytes) in flow.groups {
-        let group = parse(bytes, depth)?;
-        duplicate_keys = duplicate_keys.saturating_add(group.duplicate_keys);
-        object.insert(Cow::Borrowed(name), group.value);
+    let mut object = Object::default();
+    let mut duplicate_keys = 0_u32;
+    for (name, bytes) in flow.members {
+        let member = parse(bytes, depth)?;
+        duplicate_keys = duplicate_keys.saturating_add(member.duplicate_keys);
+        object.insert(Cow::Borrowed(name), member.value);
     }
     columns(flow, &mut object);
     Ok(Parsed {

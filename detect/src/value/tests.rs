@@ -193,8 +193,11 @@ fn flow_tuple_is_outer_record_then_groups_then_columns() {
     ];
     let flow = FlowTuple {
         outer: br#"{"mac":"outer","keep":1,"flows":[1,2]}"#,
-        hidden: "flows",
-        groups: &[("mac", br#""inner""#)],
+        members: &[
+            ("mac", br#""outer""#),
+            ("keep", b"1"),
+            ("mac", br#""inner""#),
+        ],
         tuple: "1659431107,T,443,,r",
         columns: COLUMNS,
     };
