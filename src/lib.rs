@@ -12,4 +12,5 @@ pub mod admin;
 pub mod telemetry;
 pub mod topology;
 pub mod cases;
+pub mod demo;
 pub mod cli;

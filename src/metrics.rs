@@ -365,6 +365,20 @@ impl Metrics {
         text
     }
 
+    /// Events so far, by log type.
+    pub fn events(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for family in self.series.events.collect() {
+            for metric in family.get_metric() {
+                for label in metric.get_label() {
+                    let counter = self.series.events.with_label_values(&[label.value()]);
+                    counts.insert(label.value().to_owned(), counter.get());
+                }
+            }
+        }
+        counts
+    }
+
     fn pending(&self) {
         let end = lock(&self.alerts_end).as_ref().map(|end| *end.borrow());
         let Some(end) = end else { return };

@@ -15,6 +15,7 @@ use palisade_detect::rule::{RuleFile, parse};
 
 use crate::config::Pipelines;
 
+pub mod house;
 mod walk;
 
 pub use walk::{RULE_FILES_MAX, walk};

@@ -12,6 +12,10 @@ use palisade_detect::rule::Level;
 use serde::Serialize;
 use serde_json::Value;
 
+mod brief;
+
+pub use brief::brief;
+
 /// Most evidence events of one block; the others are counted.
 pub const EVIDENCE_SHOWN_MAX: usize = 8;
 
