@@ -20,6 +20,8 @@ pub mod config;
 pub mod health;
 pub mod conformance;
 
+mod inputs;
+
 const EXAMPLES: &str = "\
 Examples:
   palisade demo                                   a recorded attack through every stage

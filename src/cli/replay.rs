@@ -1,12 +1,38 @@
 //! `palisade replay`: judge recorded logs and print the alerts.
 
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Stdout, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
+use indicatif::ProgressBar;
+use palisade_detect::alert::Alert;
+use palisade_detect::diagnostic::Color;
+use palisade_detect::engine::{Clamp, Engine, EngineOptions};
 use palisade_detect::logsource::Routing;
+use palisade_detect::rule::Level;
+use palisade_detect::time::Span;
+use palisade_ingest::decode::Hints;
+use palisade_ingest::reject::Reject;
+use palisade_sinks::render::{pretty, shown};
 
+use super::inputs::{Inputs, Read};
 use super::{PrettyOrNdjson, Terminal};
+use crate::clock::Clock;
+use crate::config::{Pipelines, value};
 use crate::exit::Exit;
+use crate::rules;
+use crate::topology::fold::Suppression;
+use crate::topology::offline::{Offline, Watermark};
+use crate::topology::stage::{SourceTraits, UnknownPolicy};
+
+/// Whose data files hold, as ids name it.
+const TENANT: &str = "default";
+
+/// Rejects that are shown one by one; the summary counts all.
+const REJECTS_SHOWN: u64 = 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +98,199 @@ impl From<LogsourceMode> for Routing {
 /// # Errors
 /// When an input cannot be read or no rule can be.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let _ = (args, terminal);
-    Err(anyhow!("`replay` is not available in this build"))
+    let lateness = match args.lateness.as_deref().map(value::duration) {
+        None => None,
+        Some(Ok(lateness)) => Some(lateness),
+        Some(Err(reason)) => {
+            return Err(anyhow!("`--lateness`: {reason}")).context(Exit::Usage);
+        }
+    };
+    let pipelines = Pipelines::built_in().with_arguments(&args.pipelines);
+    let options = EngineOptions {
+        routing: args.logsource.into(),
+        lateness: lateness.unwrap_or(EngineOptions::default().lateness),
+    };
+    let loaded = rules::load(&args.rules, &pipelines, options);
+    let findings = loaded.findings.render(terminal.stderr);
+    io::stderr().write_all(findings.as_bytes())?;
+    let engine = loaded.engine.filter(|engine| !engine.rules().is_empty());
+    let engine = Arc::new(engine.context("no rule could be loaded")?);
+    let mut totals = Totals {
+        rules: engine.rules().len() + engine.correlations().len(),
+        skipped: loaded.skipped,
+        ..Totals::default()
+    };
+    let stages = stages(args, engine, lateness)?;
+    let inputs = Inputs::find(&args.inputs, terminal)?;
+    let format = args.format.unwrap_or(PrettyOrNdjson::Ndjson);
+    let mut output = Output {
+        format,
+        color: terminal.stdout,
+        bar: inputs.bar(),
+        clock: Clock::start(),
+        out: BufWriter::new(io::stdout()),
+    };
+    let read = judge(stages, inputs, &mut output, &mut totals)?;
+    writeln!(
+        io::stderr(),
+        "{}",
+        totals.summary(&read, output.clock.elapsed())
+    )?;
+    Ok(if read.failed == 0 {
+        Exit::Ok
+    } else {
+        Exit::Problems
+    })
+}
+
+fn stages(args: &Args, engine: Arc<Engine>, lateness: Option<Span>) -> anyhow::Result<Offline> {
+    let traits = SourceTraits {
+        tenant: Arc::from(TENANT),
+        hints: Hints::default(),
+        unknown: UnknownPolicy::JudgeAll,
+        clamp: Clamp::Never,
+    };
+    let watermark = lateness.map_or(Watermark::StandsStill, Watermark::Follows);
+    let suppression = if args.no_suppress {
+        Suppression::Off
+    } else {
+        Suppression::AsWritten
+    };
+    Ok(Offline::new(engine, traits, watermark, suppression)?)
+}
+
+fn judge(
+    mut stages: Offline,
+    inputs: Inputs,
+    output: &mut Output,
+    totals: &mut Totals,
+) -> anyhow::Result<Read> {
+    let read = inputs.read(&mut |record| {
+        totals.records += 1;
+        if let Some(broken) = &record.broken {
+            totals.reject(
+                &format!("{}/{}", record.path, record.offset),
+                broken,
+                output,
+            )?;
+            return Ok(());
+        }
+        let received = output.clock.now();
+        let outcome =
+            stages.record(&record.path, record.offset, Some(&record.payload), received)?;
+        totals.events += outcome.events.values().sum::<u64>();
+        for (origin, reject) in &outcome.rejects {
+            let place = format!("{}/{}", origin.at.source, origin.offset);
+            totals.reject(&place, reject, output)?;
+        }
+        output.alerts(outcome.alerts, totals)
+    })?;
+    output.alerts(stages.finish()?, totals)?;
+    output.out.flush()?;
+    Ok(read)
+}
+
+/// What came of the whole input.
+#[derive(Debug, Default)]
+struct Totals {
+    rules: usize,
+    skipped: usize,
+    records: u64,
+    events: u64,
+    rejects: u64,
+    levels: BTreeMap<Level, u64>,
+}
+
+impl Totals {
+    /// Counts a reject; the first ones are shown.
+    fn reject(&mut self, place: &str, reject: &Reject, output: &Output) -> io::Result<()> {
+        self.rejects += 1;
+        if self.rejects > REJECTS_SHOWN {
+            return Ok(());
+        }
+        let message = shown(&reject.message);
+        let (reason, byte) = (reject.reason.as_str(), reject.byte);
+        let place = shown(place);
+        output.bar.suspend(|| {
+            writeln!(
+                io::stderr(),
+                "reject: {place} byte {byte}: {reason}: {message}"
+            )
+        })
+    }
+
+    fn summary(&self, read: &Read, elapsed: Duration) -> String {
+        let alerts: u64 = self.levels.values().sum();
+        let by_level: Vec<String> = self
+            .levels
+            .iter()
+            .rev()
+            .map(|(level, count)| format!("{count} {}", word(*level)))
+            .collect();
+        let by_level = if by_level.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", by_level.join(", "))
+        };
+        let note = |count: usize, what: &str| match count {
+            0 => String::new(),
+            _ => format!("; {count} {what}"),
+        };
+        let left_out = note(self.skipped, "rules or files left out");
+        let failed = note(read.failed, "inputs could not be read");
+        format!(
+            "{alerts} alerts{by_level} from {} events, {} rejects in {} records of {} files, by {} \
+             rules in {:.1} s{left_out}{failed}",
+            self.events,
+            self.rejects,
+            self.records,
+            read.files,
+            self.rules,
+            elapsed.as_secs_f64()
+        )
+    }
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "informational",
+        Level::Low => "low",
+        Level::Medium => "medium",
+        Level::High => "high",
+        Level::Critical => "critical",
+    }
+}
+
+/// Prints alerts past the progress bar.
+struct Output {
+    format: PrettyOrNdjson,
+    color: Color,
+    bar: ProgressBar,
+    clock: Clock,
+    out: BufWriter<Stdout>,
+}
+
+impl Output {
+    fn alerts(&mut self, alerts: Vec<Alert>, totals: &mut Totals) -> anyhow::Result<()> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now().to_string();
+        let mut text = Vec::new();
+        for mut alert in alerts {
+            alert.emitted_at.clone_from(&now);
+            *totals.levels.entry(alert.severity).or_default() += 1;
+            match self.format {
+                PrettyOrNdjson::Pretty => text.extend(pretty(&alert, self.color).into_bytes()),
+                PrettyOrNdjson::Ndjson => {
+                    text.extend(alert.to_line());
+                    text.push(b'\n');
+                }
+            }
+        }
+        let out = &mut self.out;
+        Ok(self
+            .bar
+            .suspend(|| out.write_all(&text).and_then(|()| out.flush()))?)
+    }
 }

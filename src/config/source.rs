@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use palisade_detect::diagnostic::{Diagnostic, code};
 use palisade_detect::logsource::Logsource;
 use palisade_detect::time::Timestamp;
 use palisade_detect::yaml::Node;
+use palisade_ingest::source::kafka;
 
-use super::client::KafkaClient;
+use super::client::{KafkaClient, Mechanism};
 use super::options::{Kind, Section};
 use super::reader::{From, Map, Reader};
 use super::value;
@@ -54,6 +56,43 @@ pub struct KafkaSource {
     pub start: Start,
     /// Static member of the group.
     pub instance: String,
+}
+
+impl KafkaSource {
+    /// The same in the words of the source named `name`.
+    pub fn client_config(&self, name: &str) -> kafka::KafkaConfig {
+        let start = match self.start {
+            Start::Earliest => kafka::Start::Earliest,
+            Start::Latest => kafka::Start::Latest,
+            Start::Timestamp(time) => kafka::Start::At(time),
+        };
+        let tls = self.client.tls.as_ref().map(|tls| kafka::Tls {
+            ca: tls.ca.clone(),
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+            key_password: tls.key_password.clone(),
+        });
+        let sasl = self.client.sasl.as_ref().map(|sasl| kafka::Sasl {
+            mechanism: match sasl.mechanism {
+                Mechanism::Plain => kafka::Mechanism::Plain,
+                Mechanism::ScramSha256 => kafka::Mechanism::ScramSha256,
+                Mechanism::ScramSha512 => kafka::Mechanism::ScramSha512,
+            },
+            username: sasl.username.clone(),
+            password: sasl.password.clone(),
+        });
+        kafka::KafkaConfig {
+            name: Arc::from(name),
+            brokers: self.client.brokers.clone(),
+            topics: self.topics.clone(),
+            group: self.group.clone(),
+            start,
+            instance: Some(self.instance.clone()),
+            tls,
+            sasl,
+            properties: self.client.properties.clone(),
+        }
+    }
 }
 
 /// Where to begin in a partition that was never read.

@@ -215,7 +215,8 @@ fn origin(source: &SourceTraits, place: &RecordPlace, index: Index) -> Origin {
     }
 }
 
-fn reject(index: Index, error: &EventError) -> Reject {
+/// The reject of an event that the engine cannot read.
+pub fn reject(index: Index, error: &EventError) -> Reject {
     let (reason, byte) = match error {
         EventError::NotUtf8 { byte } => (Reason::NotUtf8, *byte),
         EventError::NotJson { byte, .. } => (Reason::NotJson, *byte),
