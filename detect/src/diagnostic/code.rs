@@ -126,6 +126,9 @@ codes! {
     /// Correlations over correlations, deeper than the limit.
     CORRELATION_TOO_DEEP = "PAL0505", "limit-exceeded";
 
+    /// A correlation over more rules than the limit.
+    CORRELATION_RULES = "PAL0506", "limit-exceeded";
+
     /// A filter without `not`, which keeps what it most probably should exclude.
     FILTER_WITHOUT_NOT = "PAL0650", "filter-without-not";
 

@@ -3,6 +3,8 @@
 //! An item keeps its modifiers and values as written, because pipelines rewrite those (field names,
 //! strings, placeholders); [`Item::meaning`] says what they mean, at load time only.
 
+use std::cell::Cell;
+
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 
 use super::modifier::Modifier;
@@ -15,6 +17,8 @@ mod encode;
 pub const REGEX_BYTES_MAX: usize = 64 << 10;
 /// Most memory that one compiled regular expression takes.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 10 << 20;
+/// Most memory that the patterns of one entry take, and those of all entries of one rule file.
+pub const PATTERN_BYTES_MAX: usize = 64 << 20;
 /// Most dashes that `windash` varies in one value: five spellings each, so 15,625 texts.
 pub const WINDASH_MAX: usize = 6;
 
@@ -213,12 +217,16 @@ impl Item {
     /// the wrong type, invalid expressions and ranges, placeholders that no pipeline replaced.
     pub fn meaning(&self) -> Result<Meaning, Vec<Diagnostic>> {
         self.compiled()
+            .0
             .map_err(|problems| problems.into_iter().map(|p| p.at(&self.place)).collect())
     }
 
-    /// As [`Item::meaning`], with problems that say which part they are about.
-    pub(crate) fn compiled(&self) -> Result<Meaning, Vec<Problem>> {
-        compile::meaning(self)
+    /// As [`Item::meaning`], with problems that say which part they are about, and with roughly the
+    /// bytes that the patterns take (or would have taken).
+    pub(crate) fn compiled(&self) -> (Result<Meaning, Vec<Problem>>, usize) {
+        let bytes = Cell::new(0);
+        let meaning = compile::meaning(self, &bytes);
+        (meaning, bytes.get())
     }
 
     /// Whether a pipeline has placeholders to replace here.

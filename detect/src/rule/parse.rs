@@ -1,11 +1,13 @@
 //! Rule files to [`RuleSet`]: every problem of every file, none of which stops the others.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::yaml::{self, Node};
 
+use super::item::PATTERN_BYTES_MAX;
 use super::{Detection, Filter, Meta, RuleFile, RuleSet};
 
 mod collection;
@@ -57,6 +59,8 @@ struct Loader {
     ids: HashMap<String, Place>,
     names: HashMap<String, Place>,
     rules: usize,
+    /// Bytes that the patterns of the file may still take.
+    budget: Cell<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -64,6 +68,7 @@ impl Loader {
     /// Reads one file.
     fn file(&mut self, file: &RuleFile) {
         let before = self.diagnostics.len();
+        self.budget.set(PATTERN_BYTES_MAX);
         match yaml::parse_documents(&file.name, &file.bytes) {
             Err(problem) => self.diagnostics.push(problem),
             Ok(documents) => {
@@ -131,7 +136,7 @@ impl Loader {
         read: fn(&mut document::Reader<'_>) -> Option<T>,
         meta: fn(&T) -> &Meta,
     ) -> Option<T> {
-        let mut reader = document::Reader::new(root);
+        let mut reader = document::Reader::new(root, &self.budget);
         let rule = read(&mut reader);
         let problems = reader.finish();
         let refused = problems.iter().any(Diagnostic::is_error);

@@ -12,6 +12,9 @@
 /// Most texts that one value may become by placeholders.
 pub const COMBINATIONS_MAX: usize = 65_536;
 
+/// Most bytes that those texts take together.
+pub const COMBINATIONS_BYTES_MAX: usize = 16 << 20;
+
 /// Text with wildcards, as a list of parts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SigmaText {
@@ -149,7 +152,7 @@ pub enum Expansion {
     Done(Vec<String>),
     /// Some are left: the texts still belong under `expand`.
     Open(Vec<String>),
-    /// More than [`COMBINATIONS_MAX`] texts.
+    /// More than [`COMBINATIONS_MAX`] texts or [`COMBINATIONS_BYTES_MAX`] bytes.
     TooMany,
 }
 
@@ -165,7 +168,7 @@ pub fn expand(raw: &str, lookup: &mut dyn FnMut(&str) -> Option<Vec<String>>) ->
     let open = pieces.iter().any(Result::is_err);
     let mut texts = vec![String::new()];
     for piece in pieces {
-        let values = match piece {
+        let values: Vec<String> = match piece {
             Ok(values) if open => values.iter().map(|v| v.replace('%', "\\%")).collect(),
             Ok(values) => values,
             Err(name) => {
@@ -175,7 +178,13 @@ pub fn expand(raw: &str, lookup: &mut dyn FnMut(&str) -> Option<Vec<String>>) ->
                 continue;
             }
         };
-        if texts.len().saturating_mul(values.len()) > COMBINATIONS_MAX {
+        let bytes = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+        let together = bytes(&texts)
+            .saturating_mul(values.len())
+            .saturating_add(bytes(&values).saturating_mul(texts.len()));
+        if texts.len().saturating_mul(values.len()) > COMBINATIONS_MAX
+            || together > COMBINATIONS_BYTES_MAX
+        {
             return Expansion::TooMany;
         }
         texts = texts

@@ -7,6 +7,10 @@ use saphyr_parser::{Marker, Span};
 use super::FILE_BYTES_MAX;
 use crate::diagnostic::{Diagnostic, Place, code};
 
+/// Most lists and mappings that one line may open in block style (`- - - x`). The parser reads such
+/// a line in one go, in time that grows with the square of their number: 500,000 took 11 s.
+const LINE_DEPTH_MAX: usize = 1_000;
+
 /// The byte order mark that may begin a file.
 const BOM: &str = "\u{feff}";
 
@@ -59,6 +63,12 @@ impl<'a> Source<'a> {
                 format!("character U+{:04X} is not allowed in YAML", u32::from(c)),
             )
             .with_help("write it as an escape in a double-quoted scalar, such as \"\\x00\""));
+        }
+        if let Some(at) = too_deep(text) {
+            let (lead, _) = text.split_at(at);
+            let message = format!("line opens more than {LINE_DEPTH_MAX} lists or mappings");
+            let place = place_after(&file, lead, 0);
+            return Err(Diagnostic::error(code::YAML_TOO_DEEP, &place, message));
         }
         let offsets = (!text.is_ascii()).then(|| {
             text.char_indices()
@@ -126,6 +136,27 @@ impl<'a> Source<'a> {
             column: u32::try_from(marker.col() + 1).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// The offset of the first line that opens more block collections than [`LINE_DEPTH_MAX`].
+fn too_deep(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mut opened = 0;
+        let mut rest = line.trim_start();
+        while let Some(after) = rest.strip_prefix(['-', '?']) {
+            if !after.starts_with([' ', '\t']) {
+                break;
+            }
+            opened += 1;
+            rest = after.trim_start();
+        }
+        if opened > LINE_DEPTH_MAX {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// The place that follows `lead` in a file.

@@ -1,20 +1,33 @@
 //! From modifiers and values as written to patterns.
 
-use regex::RegexBuilder;
+use std::cell::Cell;
+
+use regex::{Regex, RegexBuilder};
 
 use super::super::modifier::{Chain, Kind, RegexFlag};
-use super::super::text::{self, Segment, SigmaText};
+use super::super::text::{self, Part, Segment, SigmaText};
 use super::{
-    Case, Item, Link, Meaning, Number, Pattern, Problem, REGEX_BYTES_MAX, REGEX_COMPILED_BYTES_MAX,
-    RawValue, Subject, Target, WINDASH_MAX, encode,
+    Case, Item, Link, Meaning, Number, PATTERN_BYTES_MAX, Pattern, Problem, REGEX_BYTES_MAX,
+    REGEX_COMPILED_BYTES_MAX, RawValue, Subject, Target, WINDASH_MAX, encode,
 };
 use crate::diagnostic::code;
 
 /// The dashes that `windash` takes for each other.
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
 
-/// What the item means, or everything that is wrong with it.
-pub(super) fn meaning(item: &Item) -> Result<Meaning, Vec<Problem>> {
+/// Sizes at which a regular expression is tried in turn, to learn roughly what it takes.
+const REGEX_SIZES: [usize; 5] = [
+    8 << 10,
+    32 << 10,
+    256 << 10,
+    2 << 20,
+    REGEX_COMPILED_BYTES_MAX,
+];
+/// What a pattern takes besides its text.
+const PATTERN_BYTES: usize = 64;
+
+/// What the item means or everything that is wrong with it; `bytes` counts roughly what its patterns take.
+pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<Problem>> {
     let chain = Chain::of(&item.modifiers).map_err(|misfit| {
         let subject = Subject::Modifier(misfit.at);
         vec![Problem::new(
@@ -31,13 +44,20 @@ pub(super) fn meaning(item: &Item) -> Result<Meaning, Vec<Problem>> {
             chain: &chain,
             keyword: item.target == Target::Keywords,
             at,
+            bytes,
         };
         match compiler.patterns(value) {
             Ok(mut alternatives) if chain.link == Link::All && alternatives.len() > 1 => {
                 patterns.push(Pattern::AnyOf(std::mem::take(&mut alternatives)));
             }
             Ok(alternatives) => patterns.extend(alternatives),
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                let over = problem.code == code::TOO_MANY_VALUES;
+                problems.push(problem);
+                if over {
+                    break;
+                }
+            }
         }
     }
     if problems.is_empty() {
@@ -94,6 +114,8 @@ struct Compiler<'a> {
     keyword: bool,
     /// Place of the value in the item's list.
     at: usize,
+    /// Roughly the bytes of all patterns of the item so far.
+    bytes: &'a Cell<usize>,
 }
 
 impl Compiler<'_> {
@@ -128,6 +150,18 @@ impl Compiler<'_> {
                 _ => Err(self.bad_value("a part of a date needs a number")),
             },
         }
+    }
+
+    /// Counts the bytes of a pattern against the limit of the item.
+    fn spend(&self, bytes: usize) -> Result<(), Problem> {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        if self.bytes.get() > PATTERN_BYTES_MAX {
+            let message = format!(
+                "patterns of this entry take more than the limit of {PATTERN_BYTES_MAX} bytes"
+            );
+            return Err(self.problem(code::TOO_MANY_VALUES, message));
+        }
+        Ok(())
     }
 
     /// A problem of this value.
@@ -204,6 +238,7 @@ impl Compiler<'_> {
         for expanded in self.texts(&raw)? {
             for text in self.dashes(expanded)? {
                 for text in self.encoded(SigmaText::parse(&text))? {
+                    self.spend(PATTERN_BYTES + expanded_bytes(&text))?;
                     patterns.push(self.pattern(text));
                 }
             }
@@ -236,11 +271,14 @@ impl Compiler<'_> {
                 && chars.get(at + 1).is_some_and(|next| word(*next))
                 && !at.checked_sub(1).is_some_and(|before| word(chars[before]))
         };
-        if (0..chars.len()).filter(|at| begins_flag(*at)).count() > WINDASH_MAX {
+        let flags = (0..chars.len()).filter(|at| begins_flag(*at)).count();
+        if flags > WINDASH_MAX {
             let message =
                 format!("value has more flags than the limit of {WINDASH_MAX} for `windash`");
             return Err(self.problem(code::TOO_MANY_VALUES, message));
         }
+        let spellings = (0..flags).fold(1, |product, _| product * DASHES.len());
+        self.spend(spellings.saturating_mul(text.len()))?;
         let mut texts = vec![String::with_capacity(text.len())];
         for (at, c) in chars.iter().enumerate() {
             if begins_flag(at) {
@@ -284,15 +322,31 @@ impl Compiler<'_> {
             );
             return Err(self.problem(code::REGEX_TOO_COMPLEX, message));
         }
+        let mut last = None;
+        for size in REGEX_SIZES {
+            match self.build(pattern, size) {
+                Ok(regex) => {
+                    self.spend(size)?;
+                    return Ok(Pattern::Regex(regex));
+                }
+                Err(error @ regex::Error::CompiledTooBig(_)) => last = Some(error),
+                Err(error) => return Err(self.regex_problem(&error)),
+            }
+        }
+        self.spend(REGEX_COMPILED_BYTES_MAX)?;
+        let error = last.unwrap_or(regex::Error::CompiledTooBig(REGEX_COMPILED_BYTES_MAX));
+        Err(self.regex_problem(&error))
+    }
+
+    /// Compiles an expression within a size.
+    fn build(&self, pattern: &str, size: usize) -> Result<Regex, regex::Error> {
         let flag = |flag| self.chain.flags.contains(&flag);
         RegexBuilder::new(pattern)
             .case_insensitive(flag(RegexFlag::IgnoreCase))
             .multi_line(flag(RegexFlag::MultiLine))
             .dot_matches_new_line(flag(RegexFlag::DotAll))
-            .size_limit(REGEX_COMPILED_BYTES_MAX)
+            .size_limit(size)
             .build()
-            .map(Pattern::Regex)
-            .map_err(|error| self.regex_problem(&error))
     }
 
     /// Why an expression does not compile.
@@ -370,6 +424,15 @@ impl Compiler<'_> {
             case: self.chain.case,
         }
     }
+}
+
+/// Bytes of a text's literals.
+fn expanded_bytes(text: &SigmaText) -> usize {
+    let literal = |part: &Part| match part {
+        Part::Literal(text) => text.len(),
+        Part::AnyRun | Part::AnyOne => 0,
+    };
+    text.parts.iter().map(literal).sum()
 }
 
 /// Whether the number compares with nothing.

@@ -21,6 +21,9 @@ const TYPES: [(&str, Type); 8] = [
     ("temporal_ordered", Type::TemporalOrdered),
 ];
 
+/// Most rules that one correlation refers to.
+const RULES_PER_CORRELATION_MAX: usize = 1_000;
+
 /// Names of the operators in a condition.
 const OPERATORS: [(&str, Comparison); 6] = [
     ("gt", Comparison::Gt),
@@ -139,6 +142,11 @@ fn rules(reader: &mut Reader<'_>, section: &Node) -> Option<Vec<(String, Place)>
         return None;
     };
     let rules = need_texts(reader, "rules", node)?;
+    if rules.len() > RULES_PER_CORRELATION_MAX {
+        let message =
+            format!("correlation names more rules than the limit of {RULES_PER_CORRELATION_MAX}");
+        reader.error(code::CORRELATION_RULES, &node.place, message);
+    }
     if rules.is_empty() {
         let message = "list of rules is empty";
         reader.error(code::INVALID_CORRELATION, &node.place, message);

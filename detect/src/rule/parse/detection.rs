@@ -7,7 +7,7 @@ use crate::pipeline::Names as FieldNames;
 use crate::yaml::{Node, Yaml};
 
 use super::super::condition::{self, Names, Selectors};
-use super::super::item::{Item, Number, Problem, RawValue, Subject, Target};
+use super::super::item::{Item, Number, PATTERN_BYTES_MAX, Problem, RawValue, Subject, Target};
 use super::super::modifier::{self, Modifier};
 use super::super::{Detection, Expr, Search};
 use super::document::{Reader, scalar_text};
@@ -285,7 +285,17 @@ fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> 
             && problem.code != code::MODIFIER_COMBINATION
             && problem.code != code::EMPTY_SEARCH
     };
-    match item.compiled() {
+    if reader.is_spent() {
+        over_budget(reader, key);
+        return None;
+    }
+    let (meaning, bytes) = item.compiled();
+    let within = reader.spend(bytes);
+    match meaning {
+        Ok(_) if !within => {
+            over_budget(reader, key);
+            return None;
+        }
         Ok(meaning) => warn(reader, &item, &meaning, key, values),
         Err(problems) => {
             let mut refused = false;
@@ -300,6 +310,13 @@ fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> 
         }
     }
     Some(item)
+}
+
+/// Reports that the patterns of the file take more than they may.
+fn over_budget(reader: &mut Reader<'_>, key: &Node) {
+    let message =
+        format!("patterns of this file take more than the limit of {PATTERN_BYTES_MAX} bytes");
+    reader.error(code::TOO_MANY_VALUES, &key.place, message);
 }
 
 /// Reports what loads but probably was not meant.

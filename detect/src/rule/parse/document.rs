@@ -1,6 +1,7 @@
 //! What all kinds of rules share: reading keys with their types, metadata, log source.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
 use crate::logsource::Logsource;
@@ -31,16 +32,31 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Node,
     key: Option<String>,
     problems: Vec<Diagnostic>,
+    /// Bytes that the patterns of the file may still take.
+    budget: &'a Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of this document.
-    pub(super) fn new(root: &'a Node) -> Self {
+    /// A reader of this document; `budget` is what patterns of its file may still take.
+    pub(super) fn new(root: &'a Node, budget: &'a Cell<usize>) -> Self {
         Self {
             root,
             key: key_of(root),
             problems: Vec::new(),
+            budget,
         }
+    }
+
+    /// Takes bytes for patterns; `false` if the file may take no more.
+    pub(super) fn spend(&self, bytes: usize) -> bool {
+        let left = self.budget.get().checked_sub(bytes);
+        self.budget.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// Whether the file's patterns have used up what they may take.
+    pub(super) fn is_spent(&self) -> bool {
+        self.budget.get() == 0
     }
 
     /// Everything that was reported.

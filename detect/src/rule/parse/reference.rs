@@ -314,12 +314,6 @@ fn about(rule: &Correlation, code: Code, place: &Place, message: String) -> Diag
     Diagnostic::error(code, place, message).for_rule(Some(rule.meta.key()))
 }
 
-/// Whether a reference, as written in `rules`, and another name mean the same rule.
-fn same(target: Target<'_>, listed: &str, name: &str) -> bool {
-    let meta = target.meta();
-    listed == name || meta.id.as_deref() == Some(name) || meta.name.as_deref() == Some(name)
-}
-
 /// Aliases with rules as written in `rules`, whichever of their names the alias uses.
 fn aliases(
     rule: &Correlation,
@@ -327,19 +321,28 @@ fn aliases(
     places: &[Place],
     problems: &mut Vec<Diagnostic>,
 ) -> Aliases {
+    let mut names: HashMap<&str, Vec<&str>> = HashMap::new();
+    for ((listed, _), target) in rule.rules.iter().zip(known) {
+        let meta = target.meta();
+        let own = [
+            Some(listed.as_str()),
+            meta.id.as_deref(),
+            meta.name.as_deref(),
+        ];
+        for name in own.into_iter().flatten() {
+            let found = names.entry(name).or_default();
+            if !found.contains(&listed.as_str()) {
+                found.push(listed);
+            }
+        }
+    }
     let mut places = places.iter();
     let mut resolved = Aliases::with_capacity(rule.aliases.len());
     for (alias, pairs) in &rule.aliases {
         let mut own = Vec::with_capacity(pairs.len());
         for (name, field) in pairs {
             let place = places.next().unwrap_or(&rule.place);
-            let listed: Vec<&String> = rule
-                .rules
-                .iter()
-                .zip(known)
-                .filter(|((listed, _), target)| same(**target, listed, name))
-                .map(|((listed, _), _)| listed)
-                .collect();
+            let listed: Vec<&str> = names.get(name.as_str()).cloned().unwrap_or_default();
             if listed.is_empty() {
                 let message =
                     format!("alias `{alias}` names rule `{name}`, which is not in `rules`");
@@ -348,7 +351,7 @@ fn aliases(
             own.extend(
                 listed
                     .into_iter()
-                    .map(|listed| (listed.clone(), field.clone())),
+                    .map(|listed| (listed.to_owned(), field.clone())),
             );
         }
         resolved.insert(alias.clone(), own);

@@ -525,6 +525,37 @@ fn file_with_countless_problems_is_cut_and_says_so() {
 }
 
 #[test]
+fn patterns_that_would_take_too_much_memory_are_refused() {
+    let list = vec![r"'\w{90}'"; 1_000].join(", ");
+    let one = rule("a", "", &format!("{{s: {{A|re: [{list}]}}, condition: s}}"));
+    assert_eq!(kinds(&[&one]), ["limit-exceeded"]);
+    let entries: Vec<String> = (0..500).map(|n| format!(r"F{n}|re: '\w{{90}}'")).collect();
+    let many = rule(
+        "a",
+        "",
+        &format!("{{s: {{{}}}, condition: s}}", entries.join(", ")),
+    );
+    assert!(kinds(&[&many]).iter().all(|kind| *kind == "limit-exceeded"));
+    let long = "x".repeat(100_000);
+    let dashes = rule(
+        "a",
+        "",
+        &format!("{{s: {{A|windash: ' -a -b -c -d -e -f {long}'}}, condition: s}}"),
+    );
+    assert_eq!(kinds(&[&dashes]), ["limit-exceeded"]);
+}
+
+#[test]
+fn correlation_of_too_many_rules_is_refused() {
+    let keys = format!(
+        "  type: temporal\n  rules: [{}]\n  timespan: 5m\n",
+        vec!["a"; 1_001].join(", ")
+    );
+    let text = format!("{}{}", good("a"), correlation("c", &keys));
+    assert_eq!(kinds(&[&text]), ["limit-exceeded"]);
+}
+
+#[test]
 fn correlations_of_rules_taken_out_later_are_dropped() {
     let text = format!(
         "{}{}{}{}",
