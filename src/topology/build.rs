@@ -160,9 +160,7 @@ fn traits(config: &Config) -> Traits {
 fn source(source: &config::Source) -> (Arc<str>, Box<dyn Source>) {
     let name: Arc<str> = Arc::from(source.name.as_str());
     let made: Box<dyn Source> = match &source.kind {
-        SourceKind::Kafka(kafka) => {
-            Box::new(KafkaSource::new(kafka::source(Arc::clone(&name), kafka)))
-        }
+        SourceKind::Kafka(kafka) => Box::new(KafkaSource::new(kafka.client_config(&name))),
         SourceKind::File { paths } => {
             let config = FileConfig {
                 name: Arc::clone(&name),

@@ -1,52 +1,8 @@
-//! Kafka clients as configured, in the words of sources and sinks.
+//! Kafka clients as configured, in the words of sinks.
 
-use std::sync::Arc;
-
-use palisade_ingest::source::kafka as from;
 use palisade_sinks::kafka as to;
 
-use crate::config::source::KafkaSource;
-use crate::config::{KafkaClient, Mechanism, Sasl, Start, Tls};
-
-/// A source's client.
-pub(super) fn source(name: Arc<str>, source: &KafkaSource) -> from::KafkaConfig {
-    from::KafkaConfig {
-        name,
-        brokers: source.client.brokers.clone(),
-        topics: source.topics.clone(),
-        group: source.group.clone(),
-        start: match source.start {
-            Start::Earliest => from::Start::Earliest,
-            Start::Latest => from::Start::Latest,
-            Start::Timestamp(time) => from::Start::At(time),
-        },
-        instance: Some(source.instance.clone()),
-        tls: source.client.tls.as_ref().map(tls),
-        sasl: source.client.sasl.as_ref().map(sasl),
-        properties: source.client.properties.clone(),
-    }
-}
-
-fn tls(tls: &Tls) -> from::Tls {
-    from::Tls {
-        ca: tls.ca.clone(),
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
-        key_password: tls.key_password.clone(),
-    }
-}
-
-fn sasl(sasl: &Sasl) -> from::Sasl {
-    from::Sasl {
-        mechanism: match sasl.mechanism {
-            Mechanism::Plain => from::Mechanism::Plain,
-            Mechanism::ScramSha256 => from::Mechanism::ScramSha256,
-            Mechanism::ScramSha512 => from::Mechanism::ScramSha512,
-        },
-        username: sasl.username.clone(),
-        password: sasl.password.clone(),
-    }
-}
+use crate::config::KafkaClient;
 
 /// A sink's client: the producer takes librdkafka's own names.
 pub(super) fn sink(client: &KafkaClient, topic: &str) -> to::KafkaConfig {
