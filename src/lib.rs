@@ -14,3 +14,7 @@ pub mod topology;
 pub mod cases;
 pub mod demo;
 pub mod cli;
+
+#[cfg(test)]
+#[path = "../tests/support/page.rs"]
+mod page;

@@ -8,6 +8,7 @@ use super::load::{Findings, Loaded, parse};
 use super::options::{Default, Kind, ROWS, Section, keys, reference};
 use super::reader::From;
 use super::{LogFormat, SinkKind, SourceKind, Start, show};
+use crate::page;
 use crate::topology::stage::UnknownPolicy;
 
 /// The example of the reference.
@@ -360,19 +361,6 @@ fn keys_of_a_mapping_are_unambiguous_and_explained() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the switch that rewrites generated pages"
-)]
 fn the_page_of_options_is_up_to_date() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
-    if std::env::var_os("PALISADE_UPDATE_DOCS").is_some() {
-        std::fs::write(&page, reference()).expect("the page can be written");
-    }
-    let written = std::fs::read_to_string(&page).unwrap_or_default();
-    assert_eq!(
-        written,
-        reference(),
-        "run the tests with PALISADE_UPDATE_DOCS=1 to rewrite it"
-    );
+    page::compare("docs/configuration.md", &reference());
 }

@@ -1,6 +1,5 @@
-use std::path::Path;
-
 use super::*;
+use crate::page;
 
 fn value(text: &str, series: &str) -> Option<String> {
     text.lines()
@@ -9,21 +8,8 @@ fn value(text: &str, series: &str) -> Option<String> {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the switch that rewrites generated pages"
-)]
 fn the_page_of_metrics_is_up_to_date() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
-    if std::env::var_os("PALISADE_UPDATE_DOCS").is_some() {
-        std::fs::write(&page, reference()).expect("the page can be written");
-    }
-    let written = std::fs::read_to_string(&page).unwrap_or_default();
-    assert_eq!(
-        written,
-        reference(),
-        "run the tests with PALISADE_UPDATE_DOCS=1 to rewrite it"
-    );
+    page::compare("docs/metrics.md", &reference());
 }
 
 #[test]
