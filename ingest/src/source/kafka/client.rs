@@ -117,6 +117,8 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalanced>>,
     /// Set once the loop is over: whatever is revoked then is given back at once.
     closing: AtomicBool,
+    /// Why the client last lost a broker; its errors only say that it did.
+    cause: Mutex<Option<String>>,
 }
 
 impl Context {
@@ -128,6 +130,14 @@ impl Context {
             .pop_front()
     }
 
+    /// Why the client last lost a broker, such as a certificate that it does not trust.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.cause
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// The loop is over.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
@@ -136,6 +146,13 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // `[thrd:…]: ` names a thread of the client.
+            let cause = message
+                .split_once("]: ")
+                .map_or(message, |(_, cause)| cause);
+            *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause.to_owned());
+        }
         // What needs an operator is said by the source itself, once a minute.
         tracing::debug!(?level, facility, message, "librdkafka");
     }

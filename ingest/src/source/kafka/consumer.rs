@@ -403,14 +403,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Something outside is not as it should be. `/readyz` learns each reason at once.
     fn wait_for(&mut self, reason: String) {
-        if let Some((known, _)) = &mut self.waiting {
-            *known = reason;
-        } else {
-            self.handler
-                .waiting(&self.config.name, Some(reason.clone()));
-            self.waiting = Some((reason, self.handler.now().plus(RETRY_EVERY)));
-        }
+        let reason = match self.consumer.context().cause() {
+            Some(cause) => format!("{reason}: {cause}"),
+            None => reason,
+        };
+        let say = match self.waiting.take() {
+            Some((known, say)) if known == reason => {
+                self.waiting = Some((known, say));
+                return;
+            }
+            Some((_, say)) => say,
+            None => self.handler.now().plus(RETRY_EVERY),
+        };
+        self.handler
+            .waiting(&self.config.name, Some(reason.clone()));
+        self.waiting = Some((reason, say));
     }
 
     /// Says what is waited for: soon after it began, then once a minute.
