@@ -1,4 +1,4 @@
-//! A real Apache Kafka broker in KRaft mode: one process, one node, ports and folder of its own.
+//! A real Apache Kafka broker in `KRaft` mode: one process, one node, ports and folder of its own.
 
 use std::fs;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -23,7 +23,16 @@ pub struct Broker {
     jars: PathBuf,
     /// Port of the plain-text listener.
     pub port: u16,
+    /// Port of the listener that wants TLS and a login.
+    pub secured_port: u16,
 }
+
+/// The user of the secured listener, under `PLAIN` and `SCRAM-SHA-256` alike.
+pub const USER: &str = "palisade";
+/// The user's password.
+pub const PASSWORD: &str = "canary-of-the-broker-tests";
+/// Password of the broker's own key store.
+const STORE: &str = "store-of-the-broker-tests";
 
 impl Broker {
     /// Fetches the jars if need be, formats the storage below `folder` and starts the broker.
@@ -33,9 +42,19 @@ impl Broker {
         let controller = free_port();
         let folder = folder.join("kafka");
         fs::create_dir_all(&folder).expect("the broker's folder can be made");
-        fs::write(folder.join("server.properties"), properties(&folder, port, controller))
+        let secured_port = free_port();
+        let text =
+            properties(&folder, controller) + &listeners(&folder, controller, [port, secured_port]);
+        fs::write(folder.join("server.properties"), text)
             .expect("the broker's configuration can be written");
-        let mut broker = Self { process: None, folder, jars, port };
+        certificate(&folder);
+        let mut broker = Self {
+            process: None,
+            folder,
+            jars,
+            port,
+            secured_port,
+        };
         broker.format();
         broker.launch();
         broker
@@ -44,6 +63,11 @@ impl Broker {
     /// `host:port` for clients.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate authority of the secured listener, in PEM format.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("broker.pem")
     }
 
     /// Ends the broker at once and starts it again on the same data.
@@ -73,12 +97,16 @@ impl Broker {
             .expect("java starts; the broker tests need Java 17");
         self.process = Some(process);
         let port = self.port;
-        wait_for("the broker's port", || TcpStream::connect(("127.0.0.1", port)).ok());
+        wait_for("the broker's port", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
     }
 
     /// Makes a topic whose records carry the broker's time.
     pub fn create_topic(&self, name: &str, partitions: i32) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a client");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
             .set("message.timestamp.type", "LogAppendTime")
@@ -118,13 +146,18 @@ impl Broker {
                 }
             });
         }
-        producer.flush(Duration::from_secs(60)).expect("the broker takes every record");
+        producer
+            .flush(Duration::from_mins(1))
+            .expect("the broker takes every record");
     }
 
     /// Everything a topic holds, in partition order.
     pub fn read_all(&self, topic: &str, partitions: i32) -> Vec<OwnedMessage> {
-        let consumer: BaseConsumer =
-            self.client().set("group.id", "reader").create().expect("a consumer");
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", "reader")
+            .create()
+            .expect("a consumer");
         let mut read = Vec::new();
         for partition in 0..partitions {
             let (low, high) = consumer
@@ -138,13 +171,65 @@ impl Broker {
             let mut next = low;
             while next < high {
                 let message = wait_for("a record of the topic", || {
-                    consumer.poll(Duration::from_millis(200)).and_then(Result::ok)
+                    consumer
+                        .poll(Duration::from_millis(200))
+                        .and_then(Result::ok)
                 });
                 next = message.offset() + 1;
                 read.push(message.detach());
             }
         }
         read
+    }
+
+    /// What a group has committed, by partition.
+    pub fn committed(&self, group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", group)
+            .create()
+            .expect("a consumer");
+        let mut asked = TopicPartitionList::new();
+        for partition in 0..partitions {
+            asked.add_partition(topic, partition);
+        }
+        let answered = consumer
+            .committed_offsets(asked, Duration::from_secs(30))
+            .expect("the broker answers");
+        let offset = |partition| match answered.find_partition(topic, partition)?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        (0..partitions).map(offset).collect()
+    }
+
+    /// Records that a group has not committed.
+    pub fn lag(&self, group: &str, topic: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let committed = self.committed(group, topic, partitions);
+        let behind = |(partition, offset): (i32, Option<i64>)| {
+            let (low, high) = consumer
+                .fetch_watermarks(topic, partition, Duration::from_secs(30))
+                .expect("the broker answers");
+            high - offset.unwrap_or(low)
+        };
+        (0..).zip(committed).map(behind).sum()
+    }
+
+    /// Commits a position for a group that has no members.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", group)
+            .create()
+            .expect("a consumer");
+        let mut place = TopicPartitionList::new();
+        place
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("a valid offset");
+        consumer
+            .commit(&place, CommitMode::Sync)
+            .expect("the broker takes the commit");
     }
 
     fn client(&self) -> ClientConfig {
@@ -165,12 +250,21 @@ impl Broker {
     fn format(&self) {
         let status = self
             .java()
-            .args(["kafka.tools.StorageTool", "format", "-t", "cGFsaXNhZGUtdGVzdHM0MQ"])
-            .args(["-c", "server.properties"])
+            .args([
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                "cGFsaXNhZGUtdGVzdHM0MQ",
+            ])
+            .args(["-c", "server.properties", "--add-scram"])
+            .arg(format!("SCRAM-SHA-256=[name={USER},password={PASSWORD}]"))
             .stdout(Stdio::null())
             .status()
             .expect("java starts; the broker tests need Java 17");
-        assert!(status.success(), "the broker's storage could not be formatted");
+        assert!(
+            status.success(),
+            "the broker's storage could not be formatted"
+        );
     }
 }
 
@@ -205,15 +299,13 @@ fn jars() -> PathBuf {
     jars
 }
 
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
+fn properties(folder: &Path, controller: u16) -> String {
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
          controller.listener.names=CONTROLLER\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL\n\
          log.dirs={}\n\
          num.partitions=4\n\
          offsets.topic.replication.factor=1\n\
@@ -227,4 +319,63 @@ fn properties(folder: &Path, port: u16, controller: u16) -> String {
          socket.request.max.bytes=104857600\n",
         folder.join("data").display()
     )
+}
+
+/// The listeners: one in plain text, one with TLS and a login.
+fn listeners(folder: &Path, controller: u16, [plain, secured]: [u16; 2]) -> String {
+    let store = folder.join("broker.p12");
+    format!(
+        "listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secured},\
+         CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secured}\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         ssl.keystore.location={store}\n\
+         ssl.keystore.type=PKCS12\n\
+         ssl.keystore.password={STORE}\n\
+         ssl.key.password={STORE}\n\
+         sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required \
+         user_{USER}=\"{PASSWORD}\";\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
+         org.apache.kafka.common.security.scram.ScramLoginModule required;\n",
+        store = store.display()
+    )
+}
+
+/// Makes a key with a certificate of its own for 127.0.0.1, and the certificate in PEM format.
+fn certificate(folder: &Path) {
+    let keytool = |arguments: &[&str]| {
+        let status = Command::new("keytool")
+            .current_dir(folder)
+            .args(arguments)
+            .args([
+                "-alias",
+                "broker",
+                "-keystore",
+                "broker.p12",
+                "-storepass",
+                STORE,
+            ])
+            .stderr(Stdio::null())
+            .status()
+            .expect("keytool starts; it comes with Java");
+        assert!(status.success(), "keytool {arguments:?} failed");
+    };
+    keytool(&[
+        "-genkeypair",
+        "-keyalg",
+        "EC",
+        "-groupname",
+        "secp256r1",
+        "-dname",
+        "CN=127.0.0.1",
+        "-ext",
+        "SAN=ip:127.0.0.1",
+        "-storetype",
+        "PKCS12",
+        "-validity",
+        "30",
+    ]);
+    keytool(&["-exportcert", "-rfc", "-file", "broker.pem"]);
 }

@@ -28,7 +28,15 @@ impl Palisade {
             .stderr(log)
             .spawn()
             .expect("the program starts");
-        Self { process: Some(process), folder: folder.to_owned() }
+        Self {
+            process: Some(process),
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("still running").id()
     }
 
     /// SIGKILL.
@@ -41,13 +49,17 @@ impl Palisade {
         let mut process = self.process.take().expect("still running");
         let pid = rustix::process::Pid::from_child(&process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("our child");
-        wait_for("the program to drain", || process.try_wait().expect("our child"))
+        wait_for("the program to drain", || {
+            process.try_wait().expect("our child")
+        })
     }
 
     /// Waits for the program to end by itself.
     pub fn wait(mut self) -> ExitStatus {
         let mut process = self.process.take().expect("still running");
-        wait_for("the program to end", || process.try_wait().expect("our child"))
+        wait_for("the program to end", || {
+            process.try_wait().expect("our child")
+        })
     }
 
     /// Everything it has written to standard error.
