@@ -77,8 +77,8 @@ pub trait Handler: Send + Sync {
         at: &Arc<Assigned>,
         committed: Option<i64>,
     ) -> Result<Option<i64>, SourceError>;
-    /// Reading begins at `position`, which may be committed before the first record: what is below
-    /// it is nobody's. Called once between `assigned` and the first `batch`.
+    /// Reading begins at `position`: what is below it is nobody's, so that it becomes committable
+    /// before the first record. Called once between `assigned` and the first `batch`.
     fn begins(&self, at: &Arc<Assigned>, position: i64) {
         let _ = (at, position);
     }
@@ -86,7 +86,8 @@ pub trait Handler: Send + Sync {
     fn ready(&self, at: &Arc<Assigned>) -> bool;
     /// Takes a batch; blocks while the queue behind it is full.
     fn batch(&self, batch: RecordBatch);
-    /// The end of the contiguous finished prefix: the next offset to read after a restart.
+    /// The end of the contiguous finished prefix: the next offset to read after a restart. `None`
+    /// until the log knows of the partition.
     fn committable(&self, at: &Arc<Assigned>) -> Option<i64>;
     /// The partition ends; waits up to the drain time for its records in flight.
     fn revoked(&self, at: &Arc<Assigned>);

@@ -28,10 +28,12 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 /// Records of one partition on their way to a judge, each with its ticket.
 #[derive(Debug)]
 pub struct Work {
-    /// The batch as the source gave it.
+    /// The batch as the source gave it; without records where a partition begins.
     pub batch: RecordBatch,
     /// One ticket a record, in order.
     pub tickets: Vec<Ticket>,
+    /// Next offset behind the batch: what `finished` says once its outputs are durable.
+    pub upto: i64,
 }
 
 /// Whether the state directory has been used before this start.
@@ -59,6 +61,9 @@ pub struct IntakeContext {
 struct Partition {
     at: Arc<Assigned>,
     tracker: Tracker,
+    /// Whether the log knows of the partition. Nothing is committed before: a commit that the log
+    /// knows nothing of is what a log looks like that lost its end.
+    known: bool,
     /// Highest append time whose outputs are durable.
     append_time: Option<Timestamp>,
     /// When that became known, on the monotonic clock.
@@ -139,11 +144,12 @@ impl Intake {
                 partition.tracker.finish(ticket, outcome);
             }
         }
-        if let Some(partition) = partition
-            && newest > partition.append_time
-        {
-            partition.append_time = newest;
-            partition.append_time_at = self.context.site.clock.elapsed();
+        if let Some(partition) = partition {
+            partition.known = true;
+            if newest > partition.append_time {
+                partition.append_time = newest;
+                partition.append_time_at = self.context.site.clock.elapsed();
+            }
         }
         drop(partitions);
         self.in_flight.fetch_sub(bytes, Ordering::Relaxed);
@@ -244,6 +250,17 @@ impl Intake {
         judges.get(place as usize).cloned()
     }
 
+    /// Hands work to the partition's judge; blocks while its queue is full.
+    ///
+    /// Nobody takes it only when the process is ending: the tickets then stay open, so that nothing
+    /// of the batch is ever committed.
+    fn send(&self, work: Work) {
+        let judge = self.judge(&work.batch.from);
+        if judge.is_none_or(|judge| judge.blocking_send(work).is_err()) {
+            tracing::debug!("a batch came after the judges ended");
+        }
+    }
+
     fn is_file(&self, at: &Assigned) -> bool {
         let traits = self.context.traits.get(&at.name);
         traits.is_some_and(|traits| traits.clamp == Clamp::Never)
@@ -253,14 +270,19 @@ impl Intake {
         lock(&self.partitions)
     }
 
-    /// Where to read on, of what the broker and the log say (18.4 of the delivery design).
-    fn position(&self, at: &Assigned, committed: Option<i64>) -> Result<Option<i64>, SourceError> {
+    /// Up to where the log said at the start that a partition's outputs are durable.
+    fn durable(&self, at: &Assigned) -> Option<i64> {
         let key = SourcePartition {
             source: Arc::clone(&at.source),
             incarnation: at.incarnation,
             partition: at.partition,
         };
-        let finished = self.durable.get(&key).copied();
+        self.durable.get(&key).copied()
+    }
+
+    /// Where to read on, of what the broker and the log say.
+    fn position(&self, at: &Assigned, committed: Option<i64>) -> Result<Option<i64>, SourceError> {
+        let finished = self.durable(at);
         let (source, partition) = (&*at.source, at.partition);
         match (committed, finished) {
             (None, finished) => Ok(finished),
@@ -335,6 +357,8 @@ impl Handler for Intake {
         let partition = Partition {
             at: Arc::clone(at),
             tracker: Tracker::new(at.generation),
+            // Files are never committed.
+            known: self.is_file(at) || self.durable(at).is_some(),
             append_time: None,
             append_time_at: self.context.site.clock.elapsed(),
             observed: None,
@@ -359,9 +383,26 @@ impl Handler for Intake {
     }
 
     fn begins(&self, at: &Arc<Assigned>, position: i64) {
-        if let Some(partition) = self.lock().get_mut(&at.generation) {
-            partition.tracker.begin_at(position);
+        let mut partitions = self.lock();
+        let Some(partition) = partitions.get_mut(&at.generation) else {
+            return;
+        };
+        partition.tracker.begin_at(position);
+        let known = partition.known;
+        drop(partitions);
+        if known {
+            return;
         }
+        // Ahead of the first record, on its way: so it is durable first, too.
+        let batch = RecordBatch {
+            from: Arc::clone(at),
+            records: Vec::new(),
+        };
+        self.send(Work {
+            batch,
+            tickets: Vec::new(),
+            upto: position,
+        });
     }
 
     fn ready(&self, at: &Arc<Assigned>) -> bool {
@@ -376,9 +417,13 @@ impl Handler for Intake {
     }
 
     fn batch(&self, batch: RecordBatch) {
-        let Some(judge) = self.judge(&batch.from) else {
+        let Some(last) = batch.records.last() else {
             return;
         };
+        if self.judge(&batch.from).is_none() {
+            return;
+        }
+        let upto = last.offset.saturating_add(1);
         let mut partitions = self.lock();
         let Some(partition) = partitions.get_mut(&batch.from.generation) else {
             return;
@@ -396,15 +441,17 @@ impl Handler for Intake {
         }
         self.in_flight.fetch_add(total, Ordering::Relaxed);
         drop(partitions);
-        // Fails only when the judge is gone: the process is ending, and the tickets stay open, so
-        // nothing of the batch is ever committed.
-        if judge.blocking_send(Work { batch, tickets }).is_err() {
-            tracing::debug!("a batch came after the judges ended");
-        }
+        self.send(Work {
+            batch,
+            tickets,
+            upto,
+        });
     }
 
     fn committable(&self, at: &Arc<Assigned>) -> Option<i64> {
-        self.lock().get(&at.generation)?.tracker.committable()
+        let partitions = self.lock();
+        let partition = partitions.get(&at.generation)?;
+        partition.tracker.committable().filter(|_| partition.known)
     }
 
     fn revoked(&self, at: &Arc<Assigned>) {

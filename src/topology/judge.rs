@@ -164,14 +164,12 @@ impl Judge {
                 .evaluated(context.site.clock.elapsed().saturating_sub(started));
         }
         judged.step.matches = match_rows(&from, matches);
-        if let Some(last) = work.batch.records.last() {
-            judged.step.finished.push(Finished {
-                source: from.source.to_string(),
-                incarnation: from.incarnation,
-                partition: from.partition,
-                offset: last.offset + 1,
-            });
-        }
+        judged.step.finished.push(Finished {
+            source: from.source.to_string(),
+            incarnation: from.incarnation,
+            partition: from.partition,
+            offset: work.upto,
+        });
         (judged, counts)
     }
 

@@ -125,12 +125,32 @@ fn only_what_is_done_may_be_committed() {
     let at = assigned("hub", 0, 1);
     intake.assigned(&at, None).unwrap();
     intake.begins(&at, 5);
+    done(&intake, work.try_recv().unwrap());
     intake.batch(batch(&at, 5..8, 10));
     assert_eq!(intake.committable(&at), Some(5));
     assert_eq!(intake.in_flight_bytes(), 30);
     done(&intake, work.try_recv().unwrap());
     assert_eq!(intake.committable(&at), Some(8));
     assert_eq!(intake.in_flight_bytes(), 0);
+}
+
+/// A commit that the log knows nothing of stops the next start, as if the log had lost its end.
+#[test]
+fn a_partition_without_records_is_committed_when_the_log_knows_of_it() {
+    let (intake, mut work) = intake(vec![finished(1, 40)], StateAge::Kept);
+    let at = assigned("hub", 0, 1);
+    intake.assigned(&at, None).unwrap();
+    intake.begins(&at, 5);
+    assert_eq!(intake.committable(&at), None);
+    let begin = work.try_recv().unwrap();
+    assert_eq!((begin.batch.records.len(), begin.upto), (0, 5));
+    done(&intake, begin);
+    assert_eq!(intake.committable(&at), Some(5));
+    let known = assigned("hub", 1, 2);
+    intake.assigned(&known, Some(40)).unwrap();
+    intake.begins(&known, 40);
+    assert!(work.try_recv().is_err(), "the log knows of it already");
+    assert_eq!(intake.committable(&known), Some(40));
 }
 
 #[test]
@@ -145,6 +165,8 @@ fn late_results_never_touch_a_later_assignment() {
     intake.assigned(&second, None).unwrap();
     intake.begins(&second, 0);
     done(&intake, late);
+    assert_eq!(intake.committable(&second), None);
+    done(&intake, work.try_recv().unwrap());
     assert_eq!(intake.committable(&second), Some(0));
     assert_eq!(intake.committable(&first), None);
     assert_eq!(intake.in_flight_bytes(), 0);
@@ -198,6 +220,7 @@ fn an_idle_partition_ticks_only_at_the_end_that_was_asked_for() {
     for at in [&busy, &idle] {
         intake.assigned(at, None).unwrap();
         intake.begins(at, 0);
+        done(&intake, work.try_recv().unwrap());
     }
     intake.batch(batch(&busy, 0..1, 1));
     done(&intake, work.try_recv().unwrap());

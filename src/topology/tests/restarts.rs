@@ -31,6 +31,22 @@ fn groups(alerts: &[Alert]) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+/// The position at which an empty partition begins is committed, and the log must know of it.
+#[test]
+fn a_partition_that_was_empty_is_read_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::with(2);
+    broker.sign_in(0, ("kim", "success"), 0);
+    let life = Life::start(dir.path(), &broker, 0);
+    wait_for("a commit of both", || lock(&broker.commits).len() == 2);
+    life.kill();
+    broker.sign_in(1, ("lee", "success"), 1);
+    let life = Life::start(dir.path(), &broker, 1);
+    settled(&life, &broker);
+    assert_eq!(single(&life.alerts()).len(), 2);
+    life.drain().unwrap();
+}
+
 #[test]
 fn a_killed_process_loses_nothing_and_repeats_only_the_same() {
     let dir = tempfile::tempdir().unwrap();

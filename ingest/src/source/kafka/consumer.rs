@@ -84,7 +84,7 @@ struct Partition {
     /// The next offset to read.
     next: i64,
     /// What may be committed, as far as the topology said.
-    committable: i64,
+    committable: Option<i64>,
     /// What was committed last.
     committed: Option<i64>,
     /// When its end was asked for last.
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
             at,
             queue,
             next: position,
-            committable: position,
+            committable: None,
             committed: facts.committed,
             observed: Timestamp::MIN,
         };
@@ -291,10 +291,11 @@ impl<'a> Reader<'a> {
             let Some(partition) = self.partitions.get_mut(place) else {
                 continue;
             };
-            if let Some(committable) = self.handler.committable(&partition.at) {
-                partition.committable = partition.committable.max(committable);
-            }
-            let upto = partition.committable;
+            let committable = self.handler.committable(&partition.at);
+            partition.committable = partition.committable.max(committable);
+            let Some(upto) = partition.committable else {
+                continue;
+            };
             if partition.committed != Some(upto) {
                 let offset = Offset::Offset(upto);
                 if list.add_partition_offset(&place.0, place.1, offset).is_ok() {
