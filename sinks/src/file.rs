@@ -194,17 +194,22 @@ fn last_line(file: &mut File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// `path` becomes `path.1`, `path.1` becomes `path.2`, up to the number kept.
+/// `path` becomes `path.1`, `path.1` becomes `path.2`, up to the first number that is free or the
+/// last one kept.
 fn rotate(config: &FileConfig) -> io::Result<()> {
     if config.keep == 0 {
         std::fs::remove_file(&config.path)?;
     } else {
-        for number in (1..config.keep).rev() {
-            let from = numbered(&config.path, number);
-            match std::fs::rename(from, numbered(&config.path, number + 1)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        // Counted from below: `keep` may be as good as endless.
+        let mut last = 1;
+        while last < config.keep && numbered(&config.path, last).try_exists()? {
+            last += 1;
+        }
+        for number in (1..last).rev() {
+            std::fs::rename(
+                numbered(&config.path, number),
+                numbered(&config.path, number + 1),
+            )?;
         }
         std::fs::rename(&config.path, numbered(&config.path, 1))?;
     }
@@ -333,6 +338,23 @@ mod tests {
         assert_eq!(text(numbered(&config.path, 1)), "longer than a file\n");
         assert_eq!(text(numbered(&config.path, 2)), "5\n6\n");
         assert!(!numbered(&config.path, 3).exists());
+    }
+
+    /// The configuration's `keep: 0`; a loop over all numbers would not end within the hour.
+    #[tokio::test]
+    async fn all_files_are_kept_where_no_number_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = FileConfig {
+            rotate_bytes: 1,
+            keep: u32::MAX,
+            ..config(&dir)
+        };
+        let mut sink = FileSink::new(config.clone());
+        deliver(&mut sink, &["1", "2", "3", "4"]).await;
+        assert_eq!(text(&config.path), "4\n");
+        for (number, kept) in [(1, "3\n"), (2, "2\n"), (3, "1\n")] {
+            assert_eq!(text(numbered(&config.path, number)), kept);
+        }
     }
 
     #[tokio::test]
