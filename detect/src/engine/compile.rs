@@ -219,6 +219,13 @@ impl Parts<'_> {
     fn version(&self, place: usize, versions: &[Id], shown: &[String]) -> Id {
         let correlation = &self.resolved.correlations[place];
         let mut hash = Canonical::new("correlation");
+        // The fold keeps its state by version: two rules that mean the same must not share it.
+        let own = correlation
+            .meta
+            .id
+            .as_ref()
+            .or(correlation.meta.name.as_ref());
+        hash.text(own.map_or("", String::as_str));
         hash.text(kind_name(&correlation.kind));
         match &correlation.kind {
             CorrelationKind::EventCount(bounds)
@@ -255,8 +262,7 @@ impl Parts<'_> {
         let counted = counted(&correlation.kind).map_or(&[][..], |(fields, _)| fields);
         hash.count(counted.len());
         let fields = correlation.group_by.iter().chain(counted);
-        let mut below = BTreeSet::new();
-        self.detections_below(place, &mut below);
+        let below = self.detections_below(place);
         for name in fields {
             let aliases = correlation.aliases.get(name).map_or(&[][..], Vec::as_slice);
             hash.count(aliases.len());
@@ -274,15 +280,26 @@ impl Parts<'_> {
         }
     }
 
-    fn detections_below(&self, place: usize, below: &mut BTreeSet<usize>) {
-        for target in &self.resolved.targets[place] {
-            match target {
-                Referred::Detection(rule) => {
-                    below.insert(*rule);
+    /// The detection rules at the ends of all chains.
+    fn detections_below(&self, place: usize) -> BTreeSet<usize> {
+        let mut below = BTreeSet::new();
+        let mut seen = BTreeSet::from([place]);
+        let mut open = vec![place];
+        while let Some(next) = open.pop() {
+            for target in &self.resolved.targets[next] {
+                match *target {
+                    Referred::Detection(rule) => {
+                        below.insert(rule);
+                    }
+                    Referred::Correlation(inner) => {
+                        if seen.insert(inner) {
+                            open.push(inner);
+                        }
+                    }
                 }
-                Referred::Correlation(inner) => self.detections_below(*inner, below),
             }
         }
+        below
     }
 
     fn alerts(&self, place: usize) -> bool {
@@ -325,6 +342,7 @@ impl Parts<'_> {
         let meta = &self.detections[place].meta;
         let rule = &self.loaded[place];
         let mut hash = Canonical::new("held back");
+        hash.text(&rule.id);
         hash.id(rule.version);
         hash.number(span.ticks());
         CorrelationDef {

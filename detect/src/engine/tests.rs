@@ -392,3 +392,31 @@ fn rule_whose_repeats_are_held_back_goes_through_the_matches_log() {
     assert_eq!(def.suppress, Some(Span::from_seconds(3600)));
     assert!(engine.rules()[0].alerts && def.alerts);
 }
+
+#[test]
+fn rules_that_mean_the_same_keep_their_state_apart() {
+    let twin = RULE
+        .replace("11111111", "33333333")
+        .replace("name: failed", "name: twin");
+    let held_back = "palisade: {suppress: {for: 1h}}\n";
+    let engine = engine(&format!("{RULE}{held_back}---{twin}{held_back}"));
+    let [one, two] = engine.correlations() else {
+        panic!("two correlations");
+    };
+    assert_ne!(one.version, two.version);
+    let count = |id: &str| {
+        format!(
+            "---\ntitle: Count\n{id}\ncorrelation: {{type: event_count, rules: [failed], \
+             timespan: 1m, condition: {{gte: 2}}}}\n"
+        )
+    };
+    for [a, b] in [["id: a", "id: b"], ["name: a", "name: b"]] {
+        let engine = self::engine(&format!("{RULE}{}{}", count(a), count(b)));
+        let versions: Vec<Id> = engine
+            .correlations()
+            .iter()
+            .map(|def| def.version)
+            .collect();
+        assert_ne!(versions[0], versions[1], "{a} {b}");
+    }
+}
