@@ -14,6 +14,9 @@ use super::correlation::{Aliases, Pending};
 /// Most correlations on one way from a correlation down to a detection. Each level delays and
 /// multiplies matches; published chains have two.
 pub(super) const CHAIN_DEPTH_MAX: usize = 16;
+/// Most ways from one correlation down to detections. One event can give a correlation a match on
+/// each of them, so that sixteen levels which each refer to ten of the next would mean 10^15.
+pub(super) const CHAIN_WAYS_MAX: usize = 1_000;
 /// Most unknown references for which a similar name is looked for, over a whole set.
 const SUGGESTIONS_MAX: usize = 100;
 
@@ -231,7 +234,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Refuses circles, what refers to them, and chains that are too deep.
+    /// Refuses circles, what refers to them, and chains that are too deep or branch too often.
     fn order(
         &self,
         below: &[Vec<(usize, usize)>],
@@ -241,6 +244,7 @@ impl<'a> Graph<'a> {
     ) {
         let mut open: Vec<usize> = below.iter().map(Vec::len).collect();
         let mut depth = vec![1_usize; below.len()];
+        let mut ways: Vec<usize> = self.direct(below);
         let mut queue: Vec<usize> = (0..below.len())
             .filter(|at| open[*at] == 0 && !broken[*at])
             .collect();
@@ -249,6 +253,7 @@ impl<'a> Graph<'a> {
             ordered[target] = true;
             for (at, _) in &above[target] {
                 depth[*at] = depth[*at].max(depth[target] + 1);
+                ways[*at] = ways[*at].saturating_add(ways[target]);
                 open[*at] -= 1;
                 if open[*at] == 0 && !broken[*at] {
                     queue.push(*at);
@@ -259,6 +264,14 @@ impl<'a> Graph<'a> {
             if broken[at] {
                 continue;
             }
+            let limit = |message: String| {
+                Some(about(
+                    rule,
+                    code::CORRELATION_TOO_DEEP,
+                    &rule.place,
+                    message,
+                ))
+            };
             if !ordered[at] {
                 let message = "correlation is part of a circle of references, or refers to one";
                 let place = rule.rules.first().map_or(&rule.place, |(_, place)| place);
@@ -269,16 +282,23 @@ impl<'a> Graph<'a> {
                     message.to_owned(),
                 ));
             } else if depth[at] > CHAIN_DEPTH_MAX {
-                let message =
-                    format!("correlations are chained deeper than the limit of {CHAIN_DEPTH_MAX}");
-                refused[at] = Some(about(
-                    rule,
-                    code::CORRELATION_TOO_DEEP,
-                    &rule.place,
-                    message,
+                refused[at] = limit(format!(
+                    "correlations are chained deeper than the limit of {CHAIN_DEPTH_MAX}"
+                ));
+            } else if ways[at] > CHAIN_WAYS_MAX {
+                refused[at] = limit(format!(
+                    "correlations branch into more than the limit of {CHAIN_WAYS_MAX} ways"
                 ));
             }
         }
+    }
+
+    /// References of each correlation that lead to a detection at once.
+    fn direct(&self, below: &[Vec<(usize, usize)>]) -> Vec<usize> {
+        let rules = self.correlations.iter().zip(below);
+        rules
+            .map(|(rule, below)| rule.rules.len() - below.len())
+            .collect()
     }
 
     /// A reference that leads nowhere.

@@ -452,6 +452,24 @@ fn chains_hold_up_to_their_limit() {
 }
 
 #[test]
+fn chains_branch_up_to_their_limit() {
+    let mut text = good("a");
+    let mut below = "a".to_owned();
+    // Ten times the ways at each level: 1, 10, 100, 1,000, and then too many.
+    for level in 1..=5 {
+        let ids: Vec<String> = (0..10).map(|n| format!("l{level}n{n}")).collect();
+        text.extend(ids.iter().map(|id| link(id, &below)));
+        below = ids.join(", ");
+    }
+    let found = errors(&[&text]);
+    assert_eq!(found.len(), 10, "{found:?}");
+    for (kind, rule, ..) in found {
+        assert_eq!(kind, "limit-exceeded");
+        assert!(rule.is_some_and(|rule| rule.starts_with("l5")));
+    }
+}
+
+#[test]
 fn aliases_and_expressions_take_ids_and_names_of_rules() {
     let text = format!(
         "{}{}",
