@@ -34,12 +34,20 @@ pub const FILE_PROBLEMS_MAX: usize = 1_000;
 /// pipelines may still change (values under `expand`) is judged by [`super::Item::meaning`] later.
 /// With more than [`RULES_MAX`] rules the set is empty and the error says so.
 pub fn parse(files: &[RuleFile]) -> (RuleSet, Vec<Diagnostic>) {
-    let mut loader = Loader::default();
+    parse_at_most(RULES_MAX, files)
+}
+
+/// As [`parse`], with a limit of `most` rules.
+fn parse_at_most(most: usize, files: &[RuleFile]) -> (RuleSet, Vec<Diagnostic>) {
+    let mut loader = Loader {
+        most,
+        ..Loader::default()
+    };
     for file in files {
         loader.file(file);
-        if loader.rules > RULES_MAX {
+        if loader.rules > most {
             let place = Place::start_of(&file.name);
-            let message = format!("rule set holds more than the limit of {RULES_MAX} rules");
+            let message = format!("rule set holds more than the limit of {most} rules");
             loader
                 .diagnostics
                 .push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
@@ -59,6 +67,8 @@ struct Loader {
     ids: HashMap<String, Place>,
     names: HashMap<String, Place>,
     rules: usize,
+    /// Most `rules`; reading stops beyond it.
+    most: usize,
     /// Bytes that the patterns of the file may still take.
     budget: Cell<usize>,
     diagnostics: Vec<Diagnostic>,
@@ -82,7 +92,7 @@ impl Loader {
                         self.diagnostics
                             .extend(problems.map(|p| p.for_rule(rule.as_deref())));
                     }
-                    if self.rules > RULES_MAX || self.full(before, file) {
+                    if self.rules > self.most || self.full(before, file) {
                         return;
                     }
                 }

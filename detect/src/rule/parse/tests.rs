@@ -6,12 +6,15 @@ use super::super::{
 use super::*;
 
 fn load(texts: &[&str]) -> (RuleSet, Vec<Diagnostic>) {
-    let file = |(at, text): (usize, &&str)| RuleFile {
+    let files: Vec<_> = (0..).zip(texts).map(|(at, text)| file(at, text)).collect();
+    parse(&files)
+}
+
+fn file(at: usize, text: &str) -> RuleFile {
+    RuleFile {
         name: format!("{at}.yml").into(),
         bytes: text.as_bytes().to_vec(),
-    };
-    let files: Vec<_> = texts.iter().enumerate().map(file).collect();
-    parse(&files)
+    }
 }
 
 /// A detection with this id and these further top-level lines; `detection` in flow style.
@@ -522,15 +525,12 @@ fn filters_need_rules_search_and_condition_and_warn_without_not() {
 
 #[test]
 fn set_over_the_limit_is_refused_as_a_whole() {
-    let text: String = (0..RULES_MAX / 10).map(|n| good(&n.to_string())).collect();
-    let part = |at: usize| text.replace("id: ", &format!("id: {at}-"));
-    let texts: Vec<String> = (0..10).map(part).collect();
-    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let (set, problems) = load(&texts);
-    assert_eq!((set.detections.len(), problems.len()), (RULES_MAX, 0));
-    let more = good("one-more");
-    texts.push(&more);
-    let (set, problems) = load(&texts);
+    let full: Vec<RuleFile> = (0..4)
+        .map(|n| file(n, &(good(&format!("a{n}")) + &good(&format!("b{n}")))))
+        .collect();
+    let (set, problems) = parse_at_most(8, &full);
+    assert_eq!((set.detections.len(), problems.len()), (8, 0));
+    let (set, problems) = parse_at_most(7, &full);
     assert_eq!((set.detections.len(), problems.len()), (0, 1));
     assert_eq!(problems[0].kind, "limit-exceeded");
 }
