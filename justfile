@@ -7,8 +7,7 @@ fmt:
     cargo fmt --all -- --check
 
 lint:
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --workspace --all-targets --features broker-tests -- -D warnings
+    cargo clippy --workspace --all-targets --features broker-tests,image-tests -- -D warnings
 
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items

@@ -100,7 +100,7 @@ impl Default for Metrics {
 
 /// What the stages up to the log report.
 impl Metrics {
-    /// A record was taken from `source`; it is in flight until [`Metrics::record_finished`].
+    /// A record was taken from `source`; it is in flight until [`Metrics::records_finished`].
     pub fn record(&self, source: &str, bytes: u64) {
         self.series.records.with_label_values(&[source]).inc();
         self.series.bytes.with_label_values(&[source]).inc_by(bytes);

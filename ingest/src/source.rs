@@ -1,7 +1,7 @@
 //! Where records enter: the contract between a source and the topology.
 //!
 //! A source runs on a thread of its own, hands batches to a [`Handler`] and is told through
-//! [`Finished`] which offsets may be committed. Contract:
+//! [`Handler::committable`] which offsets may be committed. Contract:
 //!
 //! 1. For each partition the source calls [`Handler::assigned`] once, then [`Handler::begins`] once,
 //!    then [`Handler::batch`] in offset order, then [`Handler::revoked`] once; each assignment has a
