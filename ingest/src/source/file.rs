@@ -23,10 +23,12 @@ use super::{Assigned, Handler, Record, RecordBatch, Source, SourceError, next_ge
 use crate::reject::Reject;
 use unpack::Unpacked;
 
+mod ahead;
 mod listing;
 pub mod split;
 mod unpack;
 
+use ahead::{Ahead, Said};
 pub use listing::{Listed, Listing, list};
 use split::Splitter;
 
@@ -35,6 +37,9 @@ const BATCH_RECORDS_MAX: usize = 500;
 
 /// Payload bytes after which a batch is handed over.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long records wait for others to fill their batch, and a stop for a silent pipe to be noticed.
+const BATCH_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a source that waits for room asks again.
 const ROOM_POLL: Duration = Duration::from_millis(5);
@@ -171,19 +176,40 @@ impl FileSource {
         stop: &AtomicBool,
     ) -> Result<(), SourceError> {
         let at = self.assignment(input, handler);
-        let mut reader = match Reader::open(input) {
-            Ok(reader) => reader,
-            Err(error) => {
-                tracing::error!(source = %self.config.name, path = %at.topic, %error,
-                    "a file cannot be opened and is left out");
-                return Ok(());
+        let ahead = Ahead::start(input.clone()).map_err(|error| SourceError::Start {
+            source_name: self.config.name.to_string(),
+            source: error.into(),
+        })?;
+        handler.waiting(
+            &at.name,
+            Some(format!("`{}` has not said anything yet", at.topic)),
+        );
+        loop {
+            match ahead.next(BATCH_WAIT) {
+                Said::Open => break,
+                Said::Nothing if stop.load(Ordering::Relaxed) => return Ok(()),
+                Said::Nothing => {}
+                Said::Unreadable(error) => {
+                    tracing::error!(source = %self.config.name, path = %at.topic, %error,
+                        "a file cannot be opened and is left out");
+                    handler.waiting(&at.name, None);
+                    return Ok(());
+                }
+                Said::Record(_) | Said::End | Said::Lost => return Err(self.lost(&at)),
             }
-        };
+        }
         let position = handler.assigned(&at, None)?.unwrap_or(0);
         handler.begins(&at, position);
-        let read = self.records(&mut reader, position, &at, (handler, stop));
+        let read = self.records(&ahead, position, &at, (handler, stop));
         handler.revoked(&at);
         read
+    }
+
+    fn lost(&self, at: &Assigned) -> SourceError {
+        SourceError::Fatal {
+            source_name: self.config.name.to_string(),
+            reason: format!("the thread that reads `{}` ended early", at.topic),
+        }
     }
 
     fn assignment(&self, input: &Input, handler: &dyn Handler) -> Arc<Assigned> {
@@ -206,7 +232,7 @@ impl FileSource {
 
     fn records(
         &self,
-        reader: &mut Reader,
+        ahead: &Ahead,
         position: i64,
         at: &Arc<Assigned>,
         (handler, stop): (&dyn Handler, &AtomicBool),
@@ -215,24 +241,28 @@ impl FileSource {
         let mut bytes = 0;
         let mut end = 0;
         while !stop.load(Ordering::Relaxed) {
-            let read = reader.next();
-            let ended = read.is_none();
-            if let Some(read) = read {
-                end = read.offset + 1;
-                if read.offset < position {
-                    continue;
+            let (due, ended) = match ahead.next(BATCH_WAIT) {
+                Said::Record(read) => {
+                    end = read.offset + 1;
+                    if read.offset < position {
+                        continue;
+                    }
+                    self.say_broken(&read);
+                    bytes += read.payload.len();
+                    records.push(Record {
+                        offset: read.offset,
+                        payload: Some(read.payload),
+                        broker_time: None,
+                        append_time: handler.now(),
+                    });
+                    let full = records.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX;
+                    (full, false)
                 }
-                self.say_broken(&read);
-                bytes += read.payload.len();
-                records.push(Record {
-                    offset: read.offset,
-                    payload: Some(read.payload),
-                    broker_time: None,
-                    append_time: handler.now(),
-                });
-            }
-            let full = records.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX;
-            if (full || ended) && !records.is_empty() {
+                Said::Nothing => (true, false),
+                Said::End => (true, true),
+                Said::Open | Said::Unreadable(_) | Said::Lost => return Err(self.lost(at)),
+            };
+            if due && !records.is_empty() {
                 let batch = std::mem::take(&mut records);
                 bytes = 0;
                 if !offer(batch, at, handler, stop) {

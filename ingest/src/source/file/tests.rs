@@ -385,6 +385,48 @@ fn a_file_shorter_than_what_was_read_of_it_is_an_error_to_decide() {
     assert_eq!(calls.last().map(String::as_str), Some("revoked"));
 }
 
+/// A pipe stays open for as long as its writer likes.
+#[test]
+fn a_silent_pipe_holds_back_neither_its_records_nor_a_stop() {
+    use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+    let (reading, mut writing) = io::pipe().expect("a pipe");
+    let input = Input::File(format!("/proc/self/fd/{}", reading.as_raw_fd()).into());
+    let source = FileSource::new(FileConfig {
+        name: Arc::from("files"),
+        paths: Vec::new(),
+    });
+    let (memory, stop) = (Memory::default(), AtomicBool::new(false));
+    let calls = || memory.calls.lock().expect("no panic").clone();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| source.file(&input, &memory, &stop));
+        writing.write_all(b"{\"n\":0}\n").expect("the pipe is open");
+        while !calls().contains(&"0 {\"n\":0}".to_owned()) {
+            assert!(!running.is_finished(), "{:?}", calls());
+            thread::yield_now();
+        }
+        stop.store(true, Ordering::Relaxed);
+        running.join().expect("no panic").expect("it was stopped");
+    });
+    assert_eq!(calls().last().map(String::as_str), Some("revoked"));
+    drop(writing);
+}
+
+#[test]
+fn a_pipe_that_never_says_anything_can_be_stopped() {
+    use std::os::fd::AsRawFd as _;
+    let (reading, writing) = io::pipe().expect("a pipe");
+    let input = Input::File(format!("/proc/self/fd/{}", reading.as_raw_fd()).into());
+    let source = FileSource::new(FileConfig {
+        name: Arc::from("files"),
+        paths: Vec::new(),
+    });
+    let (memory, stop) = (Memory::default(), AtomicBool::new(true));
+    source.file(&input, &memory, &stop).expect("it was stopped");
+    assert_eq!(*memory.calls.lock().expect("no panic"), [""; 0]);
+    drop(writing);
+}
+
 #[test]
 fn a_path_that_is_missing_is_named() {
     let (_, ended) = run(&["/nowhere/at/all.json".into()], None);
