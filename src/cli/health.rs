@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::Terminal;
+use super::{Terminal, load_config};
 use crate::config::load;
 use crate::exit::Exit;
 
@@ -47,8 +47,8 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 ///
 /// # Errors
 /// When the address cannot be used, or nobody answers there.
-pub fn execute(args: &Args, _terminal: Terminal) -> anyhow::Result<Exit> {
-    let address = address(args)?;
+pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
+    let address = address(args, terminal)?;
     let path = if args.ready { "/readyz" } else { "/livez" };
     let (status, body) =
         ask(address, path).with_context(|| format!("`{address}` does not answer"))?;
@@ -60,8 +60,13 @@ pub fn execute(args: &Args, _terminal: Terminal) -> anyhow::Result<Exit> {
     })
 }
 
-/// Where the process listens, by the option, the environment, or the default.
-fn address(args: &Args) -> anyhow::Result<SocketAddr> {
+/// Where the process listens, by the option, the configuration, the environment, or the default.
+fn address(args: &Args, terminal: Terminal) -> anyhow::Result<SocketAddr> {
+    if let Some(config) = &args.config {
+        // The environment's word is in it.
+        let address = load_config(config, terminal)?.config.http_listen;
+        return Ok(reachable(address));
+    }
     let text = match &args.address {
         Some(address) => address.clone(),
         None => load::environment("PALISADE_HTTP_LISTEN").unwrap_or_else(|| ADDRESS.to_owned()),
@@ -135,6 +140,22 @@ mod tests {
             (status, body.as_str()),
             (503, "not ready: state: the disk is full\n")
         );
+    }
+
+    #[test]
+    fn the_address_of_the_configuration_is_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("palisade.yaml");
+        let text = "rules: [.]\nsources: [{name: f, type: file, path: '-'}]\n\
+                    sinks: [{name: s, type: stdout}]\nhttp: {listen: '0.0.0.0:9777'}\n";
+        std::fs::write(&file, text).unwrap();
+        let args = Args {
+            ready: false,
+            address: None,
+            config: Some(file),
+        };
+        let asked = address(&args, Terminal::new(clap::ColorChoice::Never)).unwrap();
+        assert_eq!(asked.to_string(), "127.0.0.1:9777");
     }
 
     #[test]
