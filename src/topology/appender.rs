@@ -109,7 +109,9 @@ impl Appender {
         let tick = matches::encode(&Record::tick(Tick {
             marks: progress.iter().map(mark).collect(),
         }));
-        if progress.is_empty() || tick == *last {
+        // An end is always said: nobody is asked for it a second time.
+        let ends = progress.iter().any(|progress| progress.ended);
+        if progress.is_empty() || (tick == *last && !ends) {
             return Ok(());
         }
         let mut rows = vec![(BROADCAST, Bytes::from(tick.clone()))];
@@ -142,5 +144,69 @@ fn source(progress: &Progress) -> Source {
         name: progress.at.source.to_string(),
         incarnation: progress.at.incarnation,
         partition: progress.at.partition,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_detect::engine::Clamp;
+    use palisade_detect::time::Timestamp;
+    use palisade_ingest::decode::Hints;
+    use palisade_ingest::source::{Assigned, Handler as _};
+
+    use super::*;
+    use crate::log::Stream;
+    use crate::log::sqlite::{Options, SqliteLog};
+    use crate::topology::intake::{IntakeContext, StateAge};
+    use crate::topology::judge::Traits;
+    use crate::topology::stage::{SourceTraits, UnknownPolicy};
+
+    /// Otherwise the file would hold back the time of all other sources.
+    #[tokio::test]
+    async fn a_file_that_ends_without_news_is_still_said_to_be_gone() {
+        let (dir, site) = (tempfile::tempdir().unwrap(), Site::default());
+        let log = Arc::new(SqliteLog::open(dir.path(), Options::new(site.clock)).unwrap());
+        let files = SourceTraits {
+            tenant: Arc::from("default"),
+            hints: Hints::default(),
+            unknown: UnknownPolicy::JudgeAll,
+            clamp: Clamp::Never,
+        };
+        let context = IntakeContext {
+            durable: Vec::new(),
+            state: StateAge::New,
+            traits: Arc::new(Traits::from([(Arc::from("files"), files)])),
+            site: site.clone(),
+        };
+        let file = Arc::new(Assigned {
+            name: Arc::from("files"),
+            source: Arc::from("a.ndjson"),
+            topic: Arc::from("a.ndjson"),
+            partition: 0,
+            incarnation: 1,
+            generation: 1,
+            partitions_total: 1,
+        });
+        let appender = Appender {
+            log: Arc::<SqliteLog>::clone(&log),
+            intake: Arc::new(Intake::new(Vec::new(), context)),
+            ticks: Ticks::Written,
+            site,
+        };
+        let (intake, mut last) = (&appender.intake, Vec::new());
+        intake.assigned(&file, None).unwrap();
+        intake.begins(&file, 0);
+        intake.observed_end(&file, 0, Some(Timestamp::from_unix_seconds(9)));
+        appender.tick(&mut last).await.unwrap();
+        intake.revoked(&file);
+        appender.tick(&mut last).await.unwrap();
+        let rows = log.read(Stream::Matches, 1, 10).await.unwrap();
+        let gone = rows.iter().filter(|row| {
+            matches!(
+                matches::decode(&row.body).unwrap().body,
+                Some(Body::SourceGone(_))
+            )
+        });
+        assert_eq!(gone.count(), 1);
     }
 }
