@@ -59,7 +59,7 @@ pub fn apply(pipelines: &[Pipeline], rules: &mut RuleSet) -> Vec<Diagnostic> {
     rules
         .filters
         .retain(|filter| is_sound(pipelines, filter, &mut problems));
-    filter::join(rules);
+    problems.extend(filter::join(rules));
     rules.detections.retain_mut(
         |detection| match transform::detection(pipelines, detection) {
             Ok(()) => true,

@@ -131,6 +131,8 @@ codes! {
 
     /// A filter without `not`, which keeps what it most probably should exclude.
     FILTER_WITHOUT_NOT = "PAL0650", "filter-without-not";
+    /// Filters that add more to their rules than the limit.
+    FILTER_LIMIT = "PAL0651", "limit-exceeded";
 
     /// A pipeline that cannot be honoured, or that refuses a rule.
     PIPELINE = "PAL0701", "pipeline";

@@ -40,7 +40,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         problems.extend(found);
         sound
     });
-    filter::join(&mut rules);
+    problems.extend(filter::join(&mut rules));
     let mut matchers = Vec::with_capacity(rules.detections.len());
     rules.detections.retain(|detection| {
         match Matcher::compile(&detection.searches, &detection.condition) {

@@ -127,11 +127,9 @@ fn attribute_of(meta: &Meta, attribute: &str) -> Option<String> {
     match attribute {
         "author" => meta.author.clone(),
         "id" => meta.id.clone(),
-        "level" => meta.level.map(|level| format!("{level:?}").to_lowercase()),
+        "level" => meta.level.map(|level| level.name().to_owned()),
         "name" => meta.name.clone(),
-        "status" => meta
-            .status
-            .map(|status| format!("{status:?}").to_lowercase()),
+        "status" => meta.status.map(|status| status.name().to_owned()),
         "title" => Some(meta.title.clone()),
         _ => None,
     }

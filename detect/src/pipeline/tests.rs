@@ -278,7 +278,7 @@ transformations:
     let condition = &rules.detections.first().expect("one rule").condition;
     assert_eq!(
         *condition,
-        Expr::And(vec![Expr::Search(1), Expr::Search(0)])
+        Expr::And(vec![Expr::Search(0), Expr::Search(1)])
     );
 }
 

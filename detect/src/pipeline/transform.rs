@@ -160,13 +160,8 @@ pub(super) fn correlation(
 }
 
 fn refusal(place: &Place, meta: &Meta, message: &str) -> Box<Diagnostic> {
-    let name = meta
-        .id
-        .as_deref()
-        .or(meta.name.as_deref())
-        .unwrap_or(&meta.title);
     let message = format!("a pipeline refuses this rule: {message}");
-    Box::new(Diagnostic::error(code::PIPELINE, place, message).for_rule(Some(name)))
+    Box::new(Diagnostic::error(code::PIPELINE, place, message).for_rule(Some(meta.key())))
 }
 
 impl Transformation {
@@ -266,13 +261,9 @@ impl Transformation {
                 problem.get_or_insert(found);
             }
         });
-        let name = rule
-            .meta
-            .id
-            .as_deref()
-            .or(rule.meta.name.as_deref())
-            .unwrap_or(&rule.meta.title);
-        problem.map_or(Ok(()), |found| Err(Box::new(found.for_rule(Some(name)))))
+        problem.map_or(Ok(()), |found| {
+            Err(Box::new(found.for_rule(Some(rule.meta.key()))))
+        })
     }
 
     fn change_values(&self, item: &mut Item) {
@@ -350,5 +341,5 @@ fn add_condition(rule: &mut Detection, search: &Search, negated: bool) {
         Expr::Search(place)
     };
     let own = std::mem::replace(&mut rule.condition, Expr::And(Vec::new()));
-    rule.condition = Expr::And(vec![added, own]);
+    rule.condition = own.and(added);
 }

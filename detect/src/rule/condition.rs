@@ -402,6 +402,18 @@ impl<'t> Parser<'t, '_> {
 }
 
 impl Expr {
+    /// Both expressions. One that joins several already takes the other in, so that a rule with
+    /// thousands of filters is as deep as a rule with one.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let mut parts = match self {
+            Self::And(parts) => parts,
+            single => vec![single],
+        };
+        parts.push(other);
+        Self::And(parts)
+    }
+
     /// How many searches the expression names, each as often as it is named.
     pub fn leaves(&self) -> usize {
         match self {

@@ -1,22 +1,59 @@
 //! Filters joined to the rules they narrow.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, code};
 
 use super::{Detection, Expr, Filter, RuleSet, Search};
 
+/// Most memory, roughly, that the filters of a set take in the rules they narrow. Every rule gets a
+/// copy of its own, so that a filter for `any` rule costs as often as there are rules.
+pub const FILTER_BYTES_MAX: usize = 256 << 20;
+/// What a search or a name in a condition takes besides its patterns.
+const NODE_BYTES: usize = 64;
+
 /// Joins every filter to the rules it names and takes it out of the set: the filter's searches follow
 /// the rule's own, and its condition is joined with AND, as written (FIL-1). A filter that fits no
-/// rule does nothing (FIL-10).
-pub fn join(rules: &mut RuleSet) {
+/// rule does nothing (FIL-10). One that would exceed [`FILTER_BYTES_MAX`] is left out and reported;
+/// its rules stay as they are (FIL-6).
+pub fn join(rules: &mut RuleSet) -> Vec<Diagnostic> {
+    join_within(FILTER_BYTES_MAX, rules)
+}
+
+fn join_within(mut bytes: usize, rules: &mut RuleSet) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
     for filter in std::mem::take(&mut rules.filters) {
-        for detection in rules
-            .detections
-            .iter_mut()
-            .filter(|rule| fits(&filter, rule))
-        {
+        let all = rules.detections.iter_mut();
+        let named: Vec<_> = all.filter(|rule| fits(&filter, rule)).collect();
+        let Some(rest) = bytes.checked_sub(weight(&filter).saturating_mul(named.len())) else {
+            let message = format!(
+                "filters add more than the limit of {FILTER_BYTES_MAX} bytes to their rules"
+            );
+            problems.push(
+                Diagnostic::error(code::FILTER_LIMIT, &filter.place, message)
+                    .with_help("name fewer rules, or take values out")
+                    .for_rule(Some(filter.meta.key())),
+            );
+            continue;
+        };
+        bytes = rest;
+        for detection in named {
             narrow(detection, &filter);
         }
     }
+    problems
+}
+
+/// Roughly the bytes that a filter takes in one rule.
+fn weight(filter: &Filter) -> usize {
+    let searches = filter.searches.values().map(weight_of_search);
+    searches.sum::<usize>() + filter.condition.leaves() * NODE_BYTES
+}
+
+fn weight_of_search(search: &Search) -> usize {
+    NODE_BYTES
+        + match search {
+            Search::AllOf(parts) | Search::AnyOf(parts) => parts.iter().map(weight_of_search).sum(),
+            Search::Item(item) => item.compiled().1,
+        }
 }
 
 /// Problems that keep searches of a filter from meaning anything, such as a placeholder that nobody
@@ -68,7 +105,7 @@ fn narrow(rule: &mut Detection, filter: &Filter) {
         rule.searches.insert(name, search.clone());
     }
     let own = std::mem::replace(&mut rule.condition, Expr::And(Vec::new()));
-    rule.condition = Expr::And(vec![own, shifted(&filter.condition, first)]);
+    rule.condition = own.and(shifted(&filter.condition, first));
 }
 
 /// The expression over searches that stand `by` places further on.
@@ -80,5 +117,64 @@ pub(crate) fn shifted(condition: &Expr, by: usize) -> Expr {
         Expr::And(list) => Expr::And(each(list)),
         Expr::Or(list) => Expr::Or(each(list)),
         Expr::AtLeast(count, list) => Expr::AtLeast(*count, each(list)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::{RuleFile, parse::parse};
+
+    /// Two rules and so many filters for any rule.
+    fn set(filters: usize) -> RuleSet {
+        let rules = ["a", "b"].map(|id| {
+            format!(
+                "title: t\nid: {id}\nlogsource: {{product: p}}\n\
+                 detection: {{s: {{A: 1}}, condition: s}}\n---\n"
+            )
+        });
+        let filters = (0..filters).map(|number| {
+            format!(
+                "title: f\nid: f{number}\nlogsource: {{product: p}}\n\
+                 filter: {{rules: any, s: {{B: x}}, condition: not s}}\n---\n"
+            )
+        });
+        let text: String = rules.into_iter().chain(filters).collect();
+        let file = RuleFile {
+            name: "f.yml".into(),
+            bytes: text.into_bytes(),
+        };
+        let (set, problems) = parse(&[file]);
+        assert_eq!(problems, []);
+        set
+    }
+
+    #[test]
+    fn thousands_of_filters_make_no_condition_deep() {
+        let mut rules = set(2_000);
+        assert_eq!(join(&mut rules), []);
+        for rule in &rules.detections {
+            let Expr::And(parts) = &rule.condition else {
+                panic!("{:?}", rule.condition)
+            };
+            assert_eq!((parts.len(), rule.searches.len()), (2_001, 2_001));
+            assert!(parts.iter().all(|part| match part {
+                Expr::Not(inner) => matches!(**inner, Expr::Search(_)),
+                part => *part == Expr::Search(0),
+            }));
+        }
+    }
+
+    #[test]
+    fn filters_over_the_limit_are_reported_and_leave_their_rules_alone() {
+        let weight = weight(&set(1).filters[0]);
+        let mut rules = set(3);
+        let problems = join_within(4 * weight, &mut rules);
+        let named: Vec<_> = problems
+            .iter()
+            .map(|p| (p.kind, p.rule.as_deref()))
+            .collect();
+        assert_eq!(named, [("limit-exceeded", Some("f2"))]);
+        assert!(rules.detections.iter().all(|rule| rule.searches.len() == 3));
     }
 }
