@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
@@ -18,6 +19,12 @@ mod glob;
 mod date;
 
 use glob::Glob;
+
+/// Most different values of each field that `fieldref` holds against each other as parts of texts.
+///
+/// Two arrays of 250,000 texts fit into one event and would be 60 billion pairs. Whole values are
+/// compared without a limit.
+const FIELDREF_VALUES_MAX: usize = 1_000;
 
 /// A condition over searches, ready to be held against events.
 #[derive(Debug)]
@@ -325,23 +332,29 @@ fn refers(
     how: (Anchor, Case),
     event: &Event<'_>,
 ) -> bool {
-    let others: Vec<String> = fields
+    let here = scalar_texts(&looked.found, how.1);
+    let others = fields
         .iter()
         .map(|path| scalar_texts(&event.find(path), how.1))
         .find(|texts| !texts.is_empty())
         .unwrap_or_default();
-    scalar_texts(&looked.found, how.1).iter().any(|here| {
-        others.iter().any(|other| match how.0 {
-            Anchor::Whole => here == other,
-            Anchor::Start => here.starts_with(other.as_str()),
-            Anchor::End => here.ends_with(other.as_str()),
-            Anchor::Anywhere => here.contains(other.as_str()),
+    let pair = |holds: fn(&str, &str) -> bool| {
+        let mut here = here.iter().take(FIELDREF_VALUES_MAX);
+        here.any(|here| {
+            let mut others = others.iter().take(FIELDREF_VALUES_MAX);
+            others.any(|other| holds(here, other))
         })
-    })
+    };
+    match how.0 {
+        Anchor::Whole => !here.is_disjoint(&others),
+        Anchor::Start => pair(|here, other| here.starts_with(other)),
+        Anchor::End => pair(|here, other| here.ends_with(other)),
+        Anchor::Anywhere => pair(|here, other| here.contains(other)),
+    }
 }
 
-fn scalar_texts(found: &Found<'_, '_>, case: Case) -> Vec<String> {
-    let mut texts = Vec::new();
+fn scalar_texts(found: &Found<'_, '_>, case: Case) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
     for seen in found {
         seen.value().any_scalar(&mut |scalar| {
             texts.extend(scalar.as_text().map(|text| match case {

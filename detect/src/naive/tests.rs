@@ -127,3 +127,28 @@ fn null_and_exists_tell_absent_from_null() {
         assert_eq!(holds(present, event), exists, "{event}");
     }
 }
+
+#[test]
+fn fieldref_over_two_huge_arrays_ends() {
+    let array = |letter: &str| {
+        let texts: Vec<String> = (0..60_000).map(|n| format!("\"{letter}{n}\"")).collect();
+        texts.join(",")
+    };
+    let event = format!(r#"{{"a":[{},"zz"],"b":[{},"zz"]}}"#, array("x"), array("y"));
+    for (modifiers, expected) in [
+        (&["fieldref"][..], true),
+        // Beyond the limit of values, parts of texts are not looked for.
+        (&["fieldref", "contains"], false),
+    ] {
+        assert_eq!(holds(item("a", modifiers, &[text("b")]), &event), expected);
+    }
+    let small = r#"{"a":["x1","x2"],"b":["z","2"]}"#;
+    assert!(holds(
+        item("a", &["fieldref", "endswith"], &[text("b")]),
+        small
+    ));
+    assert!(!holds(
+        item("a", &["fieldref", "startswith"], &[text("b")]),
+        small
+    ));
+}
