@@ -19,6 +19,9 @@ pub use flow::flow_tree;
 pub use parse::{ParseError, Parsed, parse};
 pub use path::{Event, Seen};
 
+/// Deepest nesting of JSON text inside a value.
+const INNER_DEPTH_MAX: usize = 64;
+
 /// Members from which an object keeps an index besides their list.
 const INDEXED_FROM: usize = 16;
 
@@ -39,12 +42,14 @@ pub enum Value<'a> {
     Object(Object<'a>),
 }
 
-/// Text with its case-folded form, which is made when it is first asked for.
+/// Text with what is made of it when it is first asked for: every rule asks for the same.
 #[derive(Debug, Clone)]
 pub struct Text<'a> {
     raw: Cow<'a, str>,
     /// `None` inside: folding changes nothing.
     folded: OnceCell<Option<Box<str>>>,
+    /// `None` inside: it is no JSON.
+    inner: OnceCell<Option<Box<Value<'static>>>>,
 }
 
 /// Members in the order of their first appearance, without repeats.
@@ -61,6 +66,7 @@ impl<'a> Text<'a> {
         Self {
             raw,
             folded: OnceCell::new(),
+            inner: OnceCell::new(),
         }
     }
 
@@ -78,6 +84,14 @@ impl<'a> Text<'a> {
             })
             .as_deref()
             .unwrap_or(&self.raw)
+    }
+
+    /// The value that the text is JSON of, if it is.
+    fn inner(&self) -> Option<&Value<'static>> {
+        let read = || parse(self.raw.as_bytes(), INNER_DEPTH_MAX).ok();
+        self.inner
+            .get_or_init(|| read().map(|inner| Box::new(inner.value.into_owned())))
+            .as_deref()
     }
 
     fn into_owned(self) -> Text<'static> {
@@ -127,18 +141,6 @@ impl<'a> Object<'a> {
                 free.insert(next);
                 self.members.push((key, value));
                 false
-            }
-        }
-    }
-
-    /// Leaves a member out.
-    pub fn remove(&mut self, key: &str) {
-        if let Some(place) = self.place(key) {
-            self.members.remove(place);
-            let rest: Vec<_> = std::mem::take(&mut self.members);
-            self.index.clear();
-            for (key, value) in rest {
-                self.insert(key, value);
             }
         }
     }

@@ -9,12 +9,9 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::{Value, parse};
+use super::{Text, Value};
 use crate::event::Reading;
 use crate::time::Timestamp;
-
-/// Deepest nesting of JSON text inside a value.
-const INNER_DEPTH_MAX: usize = 64;
 
 /// Most addresses read from one list.
 const ADDRESSES_MAX: usize = 32;
@@ -158,16 +155,9 @@ impl Walker<'_> {
             }
             Value::Object(_) => self.step(value, at, found),
             Value::Text(text) if self.says(self.behind(at), Reading::JsonText) => {
-                let Ok(inner) = parse(text.raw().as_bytes(), INNER_DEPTH_MAX) else {
-                    return;
-                };
-                let mut within = Found::new();
-                self.walk_inner(&inner.value, at, &mut within);
-                let made = within.into_iter().map(|seen| match seen {
-                    Seen::In(value) => Seen::Made(value.clone().into_owned()),
-                    Seen::Made(value) => Seen::Made(value),
-                });
-                found.extend(made);
+                if let Some(inner) = text.inner() {
+                    self.walk_inner(inner, at, found);
+                }
             }
             _ => {}
         }
@@ -240,7 +230,7 @@ impl Walker<'_> {
             }
             value.any_scalar(&mut |scalar| {
                 if let Value::Text(text) = scalar {
-                    found.extend(stands_for(*reading, text.raw()).into_iter().map(Seen::Made));
+                    found.extend(stands_for(*reading, text).into_iter().map(Seen::Made));
                 }
                 false
             });
@@ -249,24 +239,22 @@ impl Walker<'_> {
 }
 
 /// What a text stands for under a reading, besides itself.
-fn stands_for(reading: Reading, text: &str) -> Vec<Value<'static>> {
+fn stands_for(reading: Reading, text: &Text<'_>) -> Vec<Value<'static>> {
+    let raw = text.raw();
     match reading {
-        Reading::JsonText => match parse(text.as_bytes(), INNER_DEPTH_MAX) {
-            Ok(inner) => match inner.value {
-                Value::Null | Value::Array(_) | Value::Object(_) => Vec::new(),
-                scalar => vec![scalar.into_owned()],
-            },
-            Err(_) => Vec::new(),
+        Reading::JsonText => match text.inner() {
+            None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => Vec::new(),
+            Some(scalar) => vec![scalar.clone()],
         },
         // A time that rules can read stays as it was written, its zone included.
-        Reading::Time => match Timestamp::parse_rfc3339(text) {
+        Reading::Time => match Timestamp::parse_rfc3339(raw) {
             Some(_) => Vec::new(),
-            None => Timestamp::parse_any(text)
+            None => Timestamp::parse_any(raw)
                 .map(|time| Value::text(time.to_string()))
                 .into_iter()
                 .collect(),
         },
-        Reading::Address => addresses(text),
+        Reading::Address => addresses(raw),
         Reading::KeysFoldCase => Vec::new(),
     }
 }

@@ -244,3 +244,20 @@ fn hundreds_of_thousands_of_keys_are_read_and_found() {
     let object = parsed.value.as_object().expect("object");
     assert!(object.get("k199999").is_some());
 }
+
+#[test]
+fn json_inside_text_is_parsed_once_for_all_rules() {
+    let root = parse(br#"{"a":"{\"b\":[1]}"}"#, 64).expect("json").value;
+    let event = Event {
+        root,
+        readings: &[("a", Reading::JsonText)],
+    };
+    let place = || {
+        let found = event.find("a.b");
+        let [Seen::In(value)] = found.as_slice() else {
+            panic!("a value of the event itself: {found:?}")
+        };
+        std::ptr::from_ref(*value)
+    };
+    assert_eq!(place(), place());
+}
