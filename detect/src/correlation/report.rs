@@ -42,16 +42,7 @@ impl Firing<'_> {
         let def = self.def;
         let trigger = self.trigger;
         let shown = self.shown();
-        let (first, last) =
-            shown
-                .iter()
-                .fold((None::<Timestamp>, None), |(first, last), element| {
-                    let time = element.time;
-                    (
-                        Some(first.map_or(time, |first| first.min(time))),
-                        last.max(Some(time)),
-                    )
-                });
+        let (first, last) = self.times();
         let evidence = self.evidence(&shown);
         let entities = self.entities(&shown);
         let mut truncated = Vec::new();
@@ -60,6 +51,9 @@ impl Firing<'_> {
         }
         if evidence.count > evidence.events.len() as u64 {
             truncated.push("evidence.events".to_owned());
+        }
+        if evidence.events.iter().any(|event| event.cut) {
+            truncated.push("evidence.events.excerpt".to_owned());
         }
         let entities = numbered(entities, ENTITIES_MAX);
         let tenant = trigger.tenant.as_str();
@@ -73,8 +67,8 @@ impl Firing<'_> {
             dedupe_key: dedupe_key(tenant, &def.id, key).to_string(),
             group: Some(self.alert_group()),
             emitted_at: String::new(),
-            first_event_at: first.map(|time| time.to_string()),
-            last_event_at: last.map(|time| time.to_string()),
+            first_event_at: Some(first.to_string()),
+            last_event_at: Some(last.to_string()),
             title: def.title.clone(),
             description: def.description.clone(),
             severity: def.severity,
@@ -95,6 +89,15 @@ impl Firing<'_> {
             product: Product::palisade(),
             truncated,
         }
+    }
+
+    /// Times of the earliest and the latest event that contributed, shown or not.
+    fn times(&self) -> (Timestamp, Timestamp) {
+        let trigger = Timestamp::from_ticks(self.trigger.event_time);
+        self.others()
+            .fold((trigger, trigger), |(first, last), other| {
+                (first.min(other.time), last.max(other.time))
+            })
     }
 
     fn alert_group(&self) -> AlertGroup {

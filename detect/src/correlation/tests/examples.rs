@@ -272,6 +272,7 @@ fn the_trigger_is_shown_whole_and_the_others_are_cut() {
         .and_then(|excerpt| excerpt.as_str())
         .expect("text");
     assert_eq!(text.len(), EVIDENCE_BYTES_MAX);
+    assert_eq!(alert.truncated, ["evidence.events.excerpt"]);
 }
 
 #[test]
@@ -303,6 +304,21 @@ fn an_alert_of_many_events_shows_a_hundred_and_counts_all() {
     assert_eq!(alert.evidence.events[0].origin.offset, 249);
     assert_eq!(alert.evidence.events[1].origin.offset, 0);
     assert_eq!(alert.truncated, ["evidence.events"]);
+}
+
+#[test]
+fn times_of_an_alert_cover_events_that_it_does_not_show() {
+    let def = def(1, DefKind::EventCount(at_least(250.0)), 1_000);
+    let mut bench = Bench::new([def.clone()]);
+    for offset in 0..249 {
+        bench.send(found(&def, offset, offset));
+    }
+    let alert = bench.send(found(&def, 249, 10)).remove(0);
+    let at = |seconds| Some(Timestamp::from_unix_seconds(seconds).to_string());
+    assert_eq!(
+        (alert.first_event_at, alert.last_event_at),
+        (at(0), at(248))
+    );
 }
 
 #[test]
