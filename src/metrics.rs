@@ -37,9 +37,6 @@ pub const RULE_SERIES_MAX: usize = 2_000;
 /// Most categories of unknown events with a series of their own; further ones count as [`OTHER`].
 pub const CATEGORY_SERIES_MAX: usize = 100;
 
-/// Longest category of an unknown event that is shown as it is, in bytes.
-const CATEGORY_BYTES_MAX: usize = 64;
-
 /// Label of everything beyond a limit.
 pub const OTHER: &str = "other";
 
@@ -141,11 +138,8 @@ impl Metrics {
                 .inc();
         }
         for (category, count) in &outcome.unknown {
-            let label = bounded(
-                &self.categories,
-                CATEGORY_SERIES_MAX,
-                category_label(category),
-            );
+            let stated = if category.is_empty() { OTHER } else { category };
+            let label = bounded(&self.categories, CATEGORY_SERIES_MAX, stated);
             series
                 .unknown_events
                 .with_label_values(&[label.as_str()])
@@ -427,17 +421,6 @@ fn bounded(registry: &Mutex<BTreeSet<String>>, limit: usize, label: &str) -> Str
     }
     known.insert(label.to_owned());
     label.to_owned()
-}
-
-/// A category is content of a log: only a short plain word becomes a label.
-fn category_label(category: &str) -> &str {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let short = !category.is_empty() && category.len() <= CATEGORY_BYTES_MAX;
-    if short && category.bytes().all(plain) {
-        category
-    } else {
-        OTHER
-    }
 }
 
 fn gauge(value: u64) -> i64 {

@@ -10,7 +10,7 @@ use palisade_detect::event::{Body, EventRef, Index, Origin, SourcePartition};
 use palisade_detect::id;
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
-use palisade_ingest::decode::{Decoded, Hints, decode};
+use palisade_ingest::decode::{Decoded, Hints, category, decode};
 use palisade_ingest::reject::{Reason, Reject};
 
 /// Name of the log type of events that no row of the table fits.
@@ -63,7 +63,8 @@ pub struct Outcome {
     pub elements: u64,
     /// Events by log type.
     pub events: BTreeMap<&'static str, u64>,
-    /// Events of unknown log type by the category they state, as it stands there.
+    /// Events of unknown log type by the category they state, in the form of [`category`]; empty
+    /// for those that state none.
     pub unknown: BTreeMap<String, u64>,
     /// Objects that held a key twice.
     pub duplicate_keys: u64,
@@ -186,24 +187,15 @@ impl Stage {
 fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
     *outcome.events.entry(event.log_type.name).or_default() += 1;
     if event.log_type.name == UNKNOWN {
-        let category = category(event).unwrap_or_default();
-        *outcome.unknown.entry(category).or_default() += 1;
+        let stated = match event.body {
+            Body::Json(body) => category(body),
+            Body::Flow(_) => None,
+        };
+        *outcome
+            .unknown
+            .entry(stated.unwrap_or_default())
+            .or_default() += 1;
     }
-}
-
-/// The category that a record of the common shape (`category`) or the Log Analytics shape (`Type`)
-/// states.
-fn category(event: &EventRef<'_>) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Stated {
-        #[serde(alias = "Type")]
-        category: Option<serde_json::Value>,
-    }
-    let Body::Json(body) = event.body else {
-        return None;
-    };
-    let stated: Stated = serde_json::from_slice(body).ok()?;
-    stated.category?.as_str().map(str::to_owned)
 }
 
 fn origin(source: &SourceTraits, place: &RecordPlace, index: Index) -> Origin {
@@ -236,5 +228,37 @@ fn whole(index: Index, reason: Reason, message: String) -> Reject {
         span: 0..usize::MAX,
         reason,
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_detect::engine::EngineOptions;
+
+    use super::*;
+
+    #[test]
+    fn unknown_events_are_counted_by_what_they_say_they_are() {
+        let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
+        let mut stage = Stage::new(Arc::new(loaded.engine.unwrap()));
+        let place = RecordPlace {
+            at: SourcePartition {
+                source: Arc::from("hub"),
+                incarnation: 1,
+                partition: 0,
+            },
+            offset: 0,
+            append_time: Timestamp::from_unix_seconds(1),
+        };
+        let source = SourceTraits {
+            tenant: Arc::from("default"),
+            hints: Hints::default(),
+            unknown: UnknownPolicy::JudgeAll,
+            clamp: Clamp::Never,
+        };
+        let record = br#"[{"category":"Door","Type":7},{"type":"Door"},{"x":1}]"#;
+        let outcome = stage.record(Some(record), &place, &source);
+        let expected = [(String::new(), 1), ("door".to_owned(), 2)];
+        assert_eq!(outcome.unknown, BTreeMap::from(expected));
     }
 }
