@@ -71,7 +71,7 @@ pub(super) fn judge(
     verdict.matches.sort_by(|a, b| a.order().cmp(&b.order()));
 }
 
-/// `T1` of the delivery design: when the event happened, and whether that had to be clamped.
+/// `T1`: when the event happened, and whether that had to be clamped.
 fn event_time(own: Option<Timestamp>, context: &EventContext<'_>) -> (Timestamp, bool) {
     let append = context.append_time;
     let bounds = append.minus(CLAMP_BEFORE)..=append.plus(CLAMP_AFTER);
