@@ -5,6 +5,57 @@
 //! that correlate, [`matches::Match`]es that travel through the matches log to the
 //! [`correlation::Fold`].
 //!
+//! ```
+//! use palisade_detect::{engine, event, id, pipeline, rule, time};
+//!
+//! let file = rule::RuleFile {
+//!     name: "role.yml".into(),
+//!     bytes: b"
+//! title: Role assignment
+//! logsource: {product: azure}
+//! detection:
+//!   write: {operationName|endswith: roleAssignments/write}
+//!   condition: write
+//! ".to_vec(),
+//! };
+//! let (mut rules, problems) = rule::parse::parse(&[file]);
+//! assert!(problems.is_empty());
+//! pipeline::apply(&[], &mut rules);
+//! let (engine, _) = engine::Engine::compile(rules, engine::EngineOptions::default());
+//!
+//! let log_type = event::LogType {
+//!     name: "azure_activity",
+//!     logsources: &[],
+//!     event_time: &[],
+//!     entities: &[],
+//!     readings: &[],
+//!     content_key: None,
+//!     lateness: time::Span::ZERO,
+//! };
+//! let event = event::EventRef {
+//!     body: event::Body::Json(br#"{"operationName":"Microsoft.Authorization/roleAssignments/write"}"#),
+//!     log_type: &log_type,
+//!     logsources: &[],
+//!     event_time: None,
+//! };
+//! let origin = event::Origin {
+//!     tenant: "default".into(),
+//!     at: event::SourcePartition { source: "hub".into(), incarnation: 1, partition: 0 },
+//!     offset: 7,
+//!     index: event::Index::ROOT,
+//! };
+//! let context = engine::EventContext {
+//!     origin: &origin,
+//!     event_id: id::event_id(&origin),
+//!     append_time: time::Timestamp::from_unix_seconds(1_772_409_600),
+//!     clamp: engine::Clamp::ToAppendTime,
+//! };
+//! let mut verdict = engine::Verdict::default();
+//! engine.detect(&event, &context, &mut verdict)?;
+//! assert_eq!(verdict.alerts[0].title, "Role assignment");
+//! # Ok::<(), engine::EventError>(())
+//! ```
+//!
 //! The crate is pure: no async, no I/O, no clock, no randomness. Time arrives with the data, so the
 //! same input gives the same alerts, to the id, in any process on any day.
 
