@@ -54,6 +54,11 @@ impl Logsource {
         }
     }
 
+    /// Whether every part that `self` names is present in `other` and equal.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.admits(std::slice::from_ref(other), Routing::Strict)
+    }
+
     /// Whether a rule that asks for `self` judges an event that states `stated`.
     ///
     /// An event that states no log source at all (an empty slice) is judged by every rule.

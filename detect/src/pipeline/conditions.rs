@@ -99,12 +99,7 @@ impl RuleConditions {
 impl RuleCondition {
     fn holds(&self, rule: &RuleView<'_>) -> bool {
         match self {
-            Self::Logsource(asked) => {
-                let part = |asked: &Option<_>, given: &Option<_>| asked.is_none() || asked == given;
-                part(&asked.product, &rule.logsource.product)
-                    && part(&asked.service, &rule.logsource.service)
-                    && part(&asked.category, &rule.logsource.category)
-            }
+            Self::Logsource(asked) => asked.covers(rule.logsource),
             Self::ContainsItem { field, value } => rule
                 .searches
                 .iter()

@@ -85,16 +85,12 @@ fn collect(search: &Search, problems: &mut Vec<Diagnostic>) {
 /// Whether a filter applies to a rule: every part of its log source is present and equal, and the rule
 /// is named by id or name, or no rule is named at all.
 fn fits(filter: &Filter, rule: &Detection) -> bool {
-    let part = |asked: &Option<_>, given: &Option<_>| asked.is_none() || asked == given;
     let named = filter.rules.as_ref().is_none_or(|names| {
         names.iter().any(|name| {
             rule.meta.id.as_ref() == Some(name) || rule.meta.name.as_ref() == Some(name)
         })
     });
-    named
-        && part(&filter.logsource.product, &rule.logsource.product)
-        && part(&filter.logsource.service, &rule.logsource.service)
-        && part(&filter.logsource.category, &rule.logsource.category)
+    named && filter.logsource.covers(&rule.logsource)
 }
 
 fn narrow(rule: &mut Detection, filter: &Filter) {
