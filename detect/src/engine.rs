@@ -29,9 +29,6 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of an event that is judged.
 pub const EVENT_DEPTH_MAX: usize = 64;
 
-/// Deepest chain of correlations over correlations.
-pub const CHAIN_DEPTH_MAX: usize = 16;
-
 /// How rules are held against events.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {

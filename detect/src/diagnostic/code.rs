@@ -99,8 +99,6 @@ codes! {
     TOO_MANY_VALUES = "PAL0309", "limit-exceeded";
     /// A null among keywords.
     NULL_KEYWORD = "PAL0310", "invalid-value";
-    /// Searches nested deeper than the limit.
-    SEARCH_TOO_DEEP = "PAL0311", "limit-exceeded";
     /// `all` with a single value has no effect.
     ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value";
     /// `null` among other values.

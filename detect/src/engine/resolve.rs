@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::CHAIN_DEPTH_MAX;
 use crate::diagnostic::{Diagnostic, code};
+use crate::rule::parse::CHAIN_DEPTH_MAX;
 use crate::rule::{Correlation, Detection, Meta};
 
 /// What a reference leads to, by place.

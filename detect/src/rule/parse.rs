@@ -20,7 +20,7 @@ mod reference;
 use collection::Collection;
 use correlation::Pending;
 
-pub use reference::drop_unresolved;
+pub use reference::{CHAIN_DEPTH_MAX, CHAIN_WAYS_MAX};
 
 /// Most rules, correlations and filters of one set together. A larger set is refused as a whole: a
 /// part of it, chosen by chance of order, would look like full coverage.

@@ -6,30 +6,17 @@ use std::collections::HashMap;
 use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
 
 use super::super::condition::{self, Names, Selectors};
-use super::super::{
-    Correlation, CorrelationKind, Detection, Expr, Meta, RuleSet, TemporalCondition,
-};
+use super::super::{Correlation, CorrelationKind, Detection, Expr, Meta, TemporalCondition};
 use super::correlation::{Aliases, Pending};
 
 /// Most correlations on one way from a correlation down to a detection. Each level delays and
 /// multiplies matches; published chains have two.
-pub(super) const CHAIN_DEPTH_MAX: usize = 16;
+pub const CHAIN_DEPTH_MAX: usize = 16;
 /// Most ways from one correlation down to detections. One event can give a correlation a match on
 /// each of them, so that sixteen levels which each refer to ten of the next would mean 10^15.
-pub(super) const CHAIN_WAYS_MAX: usize = 1_000;
+pub const CHAIN_WAYS_MAX: usize = 1_000;
 /// Most unknown references for which a similar name is looked for, over a whole set.
 const SUGGESTIONS_MAX: usize = 100;
-
-/// Leaves out correlations that refer to rules no longer in the set, directly or through other
-/// correlations. To be called after rules were taken out of a set that had been read.
-pub fn drop_unresolved(set: &mut RuleSet) -> Vec<Diagnostic> {
-    let correlations = std::mem::take(&mut set.correlations);
-    let graph = Graph::new(&set.detections, correlations.iter().collect());
-    let refused = graph.check(vec![false; correlations.len()]);
-    let (kept, problems) = keep(correlations, refused, |correlation| correlation);
-    set.correlations = kept;
-    problems
-}
 
 /// Resolves the references of all correlations; those that cannot be honoured are left out.
 pub(super) fn resolve(
@@ -64,23 +51,6 @@ pub(super) fn resolve(
         }
     }
     (whole, problems)
-}
-
-/// Parts the rules that stay from the problems of those that do not.
-fn keep<T, U>(
-    rules: Vec<T>,
-    refused: Vec<Option<Diagnostic>>,
-    turn: impl Fn(T) -> U,
-) -> (Vec<U>, Vec<Diagnostic>) {
-    let mut kept = Vec::with_capacity(rules.len());
-    let mut problems = Vec::new();
-    for (rule, refused) in rules.into_iter().zip(refused) {
-        match refused {
-            None => kept.push(turn(rule)),
-            Some(problem) => problems.push(problem),
-        }
-    }
-    (kept, problems)
 }
 
 /// Puts the resolved expression in place.

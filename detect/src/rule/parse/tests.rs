@@ -572,20 +572,3 @@ fn correlation_of_too_many_rules_is_refused() {
     let text = format!("{}{}", good("a"), correlation("c", &keys));
     assert_eq!(kinds(&[&text]), ["limit-exceeded"]);
 }
-
-#[test]
-fn correlations_of_rules_taken_out_later_are_dropped() {
-    let text = format!(
-        "{}{}{}{}",
-        good("a"),
-        good("b"),
-        link("c", "a"),
-        link("d", "c")
-    );
-    let (mut set, _) = load(&[&text]);
-    set.detections.retain(|rule| rule.meta.key() != "a");
-    let problems = drop_unresolved(&mut set);
-    assert_eq!(problems.len(), 2);
-    assert_eq!(set.correlations.len(), 0);
-    assert_eq!(set.detections.len(), 1);
-}
