@@ -365,15 +365,10 @@ impl Parts<'_> {
 
     /// Who refers to the correlation, and where in their `rules`.
     fn outer(&self, inner: usize, versions: &[Id]) -> Vec<(Id, u32)> {
-        let mut outer = Vec::new();
-        for (place, targets) in self.resolved.targets.iter().enumerate() {
-            for (slot, target) in (0..).zip(targets) {
-                if *target == Referred::Correlation(inner) {
-                    outer.push((versions[place], slot));
-                }
-            }
-        }
-        outer
+        let above = self.resolved.above[inner].iter();
+        above
+            .map(|(place, slot)| (versions[*place], u32::try_from(*slot).unwrap_or(u32::MAX)))
+            .collect()
     }
 }
 

@@ -119,11 +119,7 @@ impl Planner<'_> {
         carried: &mut Vec<CarriedPlan>,
     ) {
         let (inner, known) = inner;
-        for (place, targets) in self.resolved.targets.iter().enumerate() {
-            let refers = |target: &Referred| *target == Referred::Correlation(inner);
-            let Some(slot) = targets.iter().position(refers) else {
-                continue;
-            };
+        for (place, slot) in self.resolved.above[inner].iter().copied() {
             let version = self.versions[place];
             if carried.iter().any(|plan| plan.version == version) {
                 continue;

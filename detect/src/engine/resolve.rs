@@ -20,6 +20,8 @@ pub(super) struct Resolved {
     pub(super) correlations: Vec<Correlation>,
     /// Their references, in list order.
     pub(super) targets: Vec<Vec<Referred>>,
+    /// Who refers to each of them, and where in their list.
+    pub(super) above: Vec<Vec<(usize, usize)>>,
     /// Places in `correlations`, those referred to before those that refer.
     pub(super) order: Vec<usize>,
 }
@@ -103,9 +105,18 @@ fn ordered(
 ) -> Resolved {
     let mut order: Vec<usize> = (0..correlations.len()).collect();
     order.sort_by_key(|place| (depths.get(*place).copied().flatten(), *place));
+    let mut above = vec![Vec::new(); correlations.len()];
+    for (place, targets) in targets.iter().enumerate() {
+        for (slot, target) in targets.iter().enumerate() {
+            if let Referred::Correlation(inner) = *target {
+                above[inner].push((place, slot));
+            }
+        }
+    }
     Resolved {
         correlations,
         targets,
+        above,
         order,
     }
 }
