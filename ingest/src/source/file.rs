@@ -180,15 +180,14 @@ impl FileSource {
             source_name: self.config.name.to_string(),
             source: error.into(),
         })?;
-        handler.waiting(
-            &at.name,
-            Some(format!("`{}` has not said anything yet", at.topic)),
-        );
         loop {
             match ahead.next(BATCH_WAIT) {
                 Said::Open => break,
                 Said::Nothing if stop.load(Ordering::Relaxed) => return Ok(()),
-                Said::Nothing => {}
+                Said::Nothing => {
+                    let reason = format!("`{}` has not said anything yet", at.topic);
+                    handler.waiting(&at.name, Some(reason));
+                }
                 Said::Unreadable(error) => {
                     tracing::error!(source = %self.config.name, path = %at.topic, %error,
                         "a file cannot be opened and is left out");
