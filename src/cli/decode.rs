@@ -18,9 +18,9 @@ use palisade_sinks::render::shown;
 use serde::Serialize;
 
 use super::inputs::Inputs;
-use super::{TableOrNdjson, Terminal};
+use super::{TableOrNdjson, Terminal, load_config};
 use crate::clock::Clock;
-use crate::config::{Source, SourceKind, load};
+use crate::config::{Source, SourceKind};
 use crate::exit::Exit;
 use crate::topology::stage;
 
@@ -71,9 +71,7 @@ pub struct Args {
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut printer = Printer::new(args.format, Hints::default());
     let failed = if let (Some(config), Some(source)) = (&args.config, &args.source) {
-        let Some(source) = find(config, source, terminal)? else {
-            return Ok(Exit::Usage);
-        };
+        let source = find(config, source, terminal)?;
         live(&source, args.last, &mut printer)?;
         0
     } else {
@@ -89,16 +87,9 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     })
 }
 
-/// The source of that name; `None` if the configuration cannot be used, which was said.
-fn find(config: &Path, name: &str, terminal: Terminal) -> anyhow::Result<Option<Source>> {
-    let loaded = match load::load(config) {
-        Ok(loaded) => loaded,
-        Err(findings) => {
-            let text = findings.render(terminal.stderr);
-            std::io::stderr().write_all(text.as_bytes())?;
-            return Ok(None);
-        }
-    };
+/// The source of that name.
+fn find(config: &Path, name: &str, terminal: Terminal) -> anyhow::Result<Source> {
+    let loaded = load_config(config, terminal)?;
     let names: Vec<String> = loaded
         .config
         .sources
@@ -117,7 +108,7 @@ fn find(config: &Path, name: &str, terminal: Terminal) -> anyhow::Result<Option<
             config.display()
         )
     });
-    source.map(Some).context(Exit::Usage)
+    source.context(Exit::Usage)
 }
 
 /// Shows the newest records of a live source.

@@ -9,9 +9,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{ConfigFile, Terminal};
+use super::{ConfigFile, Terminal, load_config};
 use crate::admin::Admin;
-use crate::config::{Config, LogFormat, load};
+use crate::config::{Config, LogFormat};
 use crate::exit::Exit;
 use crate::rules;
 use crate::telemetry::{self, Form};
@@ -47,15 +47,7 @@ pub struct Args {
 /// When the configuration cannot be used or a promise can no longer be kept.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut stderr = io::stderr();
-    let loaded = match load::load(&args.config.config) {
-        Ok(loaded) => loaded,
-        Err(findings) => {
-            stderr.write_all(findings.render(terminal.stderr).as_bytes())?;
-            return Ok(Exit::Usage);
-        }
-    };
-    stderr.write_all(loaded.findings.render(terminal.stderr).as_bytes())?;
-    let config = loaded.config;
+    let config = load_config(&args.config.config, terminal)?.config;
     start_log(&config)?;
     let rules = rules::load(&config.rules, &config.pipelines, EngineOptions::default());
     stderr.write_all(rules.findings.render(terminal.stderr).as_bytes())?;
