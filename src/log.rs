@@ -62,6 +62,14 @@ impl Append {
         self.emitted.append(&mut other.emitted);
     }
 
+    /// Bytes of the bodies in it.
+    pub fn bytes(&self) -> usize {
+        let matches: usize = self.matches.iter().map(|(_, body)| body.len()).sum();
+        let alerts: usize = self.alerts.iter().map(|alert| alert.body.len()).sum();
+        let dead: usize = self.dead.iter().map(Bytes::len).sum();
+        matches + alerts + dead
+    }
+
     /// Whether the step would change nothing.
     pub fn is_empty(&self) -> bool {
         self.matches.is_empty()

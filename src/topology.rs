@@ -6,7 +6,7 @@
 //!  [ intake ]           a ticket a record; tells a source what it may commit
 //!     |  JUDGE_QUEUE_BATCHES a judge
 //!  [ judges ]           threads; a partition always goes to the same one
-//!     |  APPEND_QUEUE_BATCHES
+//!     |  APPEND_QUEUE_BATCHES, at most OUTPUT_BYTES_MAX
 //!  [ appender ]         everything that waits is one durable step, then the tickets are finished
 //!     |            |              |
 //!   alerts      matches      dead letters          the log, one SQLite file
@@ -38,6 +38,7 @@ pub mod dead;
 pub mod intake;
 pub mod breaker;
 pub mod judge;
+pub mod budget;
 pub mod appender;
 pub mod fold;
 pub mod delivery;

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::log::{AlertRow, Append, Finished};
 use crate::topology::breaker::{Breakers, Counts, Flow};
+use crate::topology::budget::{Budget, Held};
 use crate::topology::intake::Work;
 use crate::topology::shutdown::Failure;
 use crate::topology::stage::{Outcome, RecordPlace, SourceTraits, Stage};
@@ -26,6 +27,11 @@ use crate::topology::{Site, dead};
 
 /// Batches waiting for one judge; more hide a slow judge from the sources, at the cost of memory.
 pub const JUDGE_QUEUE_BATCHES: usize = 4;
+
+/// Bytes of alerts, matches and dead letters that may wait for the log: what small records come to can
+/// be many times their size. More hides longer stalls of the disk, at the cost of memory; beyond it
+/// come only the outputs of one batch a judge.
+pub const OUTPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Sources by name with what their configuration says of their records.
 pub type Traits = std::collections::BTreeMap<Arc<str>, SourceTraits>;
@@ -43,6 +49,8 @@ pub struct Judged {
     pub newest: Option<Timestamp>,
     /// Broker times of the records that raised alerts, for the latency metric.
     pub alert_times: Vec<Timestamp>,
+    /// The step's part of [`OUTPUT_BYTES_MAX`], given back when the step is durable.
+    pub held: Option<Held>,
 }
 
 /// Everything a judge needs besides its queue.
@@ -80,12 +88,14 @@ pub type Judges = (
 /// When a thread cannot be started.
 pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::Result<Judges> {
     let (mut queues, mut ends) = (Vec::new(), Vec::new());
+    let outputs = Budget::new(OUTPUT_BYTES_MAX);
     for number in 0..count {
         let (queue, work) = channel(JUDGE_QUEUE_BATCHES);
         let (say, ended) = oneshot::channel();
         let judge = Judge {
             context: context.clone(),
             stage: Stage::new(Arc::clone(&context.engine)),
+            outputs: Arc::clone(&outputs),
         };
         let out = out.clone();
         thread::Builder::new()
@@ -104,18 +114,20 @@ pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::
 struct Judge {
     context: JudgeContext,
     stage: Stage,
+    outputs: Arc<Budget>,
 }
 
 impl Judge {
     fn run(mut self, mut work: Receiver<Work>, out: &Sender<Judged>) {
         while let Some(batch) = work.blocking_recv() {
-            let (judged, counts) = self.batch(batch);
+            let (mut judged, counts) = self.batch(batch);
             if self.context.breakers.pass(&judged.from.name, &counts) == Flow::GivenUp {
                 // Nothing behind a batch that was given up may become durable: `finished` would
                 // claim it. What waits is read again at the next start.
                 while work_left(&mut work) {}
                 return;
             }
+            judged.held = Some(self.outputs.take(judged.step.bytes() as u64));
             // A closed queue means that the process is stopping without a drain.
             if out.blocking_send(judged).is_err() {
                 return;
@@ -136,6 +148,7 @@ impl Judge {
             tickets: Vec::with_capacity(work.tickets.len()),
             newest: None,
             alert_times: Vec::new(),
+            held: None,
         };
         let mut matches = Vec::new();
         let mut counts = Counts {

@@ -366,18 +366,7 @@ fn take_aside(queue: &mut Receiver<Command>, waiting: &mut Vec<Command>) {
 
 fn command_bytes(command: &Command) -> usize {
     match command {
-        Command::Append(step, _) => {
-            step.matches
-                .iter()
-                .map(|(_, body)| body.len())
-                .sum::<usize>()
-                + step
-                    .alerts
-                    .iter()
-                    .map(|alert| alert.body.len())
-                    .sum::<usize>()
-                + step.dead.iter().map(Bytes::len).sum::<usize>()
-        }
+        Command::Append(step, _) => step.bytes(),
         Command::Fact(_, body, _) => body.len(),
         Command::Cursor(..) | Command::Trim(..) => 0,
     }
