@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use super::conditions::FieldConditions;
 
+/// Most paths that one name becomes, over all renamings. Each multiplies what the last one made;
+/// field maps name a handful.
+pub(super) const PATHS_MAX: usize = 1_000;
+
 /// How a name becomes one or more paths.
 #[derive(Debug, Clone)]
 pub(super) enum Renaming {
@@ -47,7 +51,7 @@ impl Names {
 }
 
 impl Step {
-    /// The names after this step, without repeats.
+    /// The names after this step, without repeats; once there are more than [`PATHS_MAX`], no more.
     pub(super) fn apply(&self, names: Vec<String>) -> Vec<String> {
         let mut out: Vec<String> = Vec::with_capacity(names.len());
         for name in names {
@@ -57,7 +61,7 @@ impl Step {
                 vec![name]
             };
             for path in renamed {
-                if !out.contains(&path) {
+                if out.len() <= PATHS_MAX && !out.contains(&path) {
                     out.push(path);
                 }
             }

@@ -375,3 +375,22 @@ fn shipped_field_map_is_valid() {
     };
     assert_eq!(parse(&[file]).map(|pipelines| pipelines.len()), Ok(1));
 }
+
+#[test]
+fn what_grows_with_every_step_of_a_pipeline_is_refused_at_its_limit() {
+    let doubled = |step: &str| format!("transformations:\n{}", format!("  - {step}\n").repeat(40));
+    for step in [
+        "{type: field_name_prefix_mapping, mapping: {'': [a, b]}}",
+        "{type: map_string, mapping: {x: [x, x]}}",
+        "{type: replace_string, regex: x, replacement: xx}",
+    ] {
+        let mut rules = rule(Logsource::default(), vec![item("A", &["x"])]);
+        let problems = apply(&pipelines(&[&doubled(step)]), &mut rules);
+        let found: Vec<_> = problems
+            .iter()
+            .map(|p| (p.kind, p.rule.as_deref()))
+            .collect();
+        assert_eq!(found, [("limit-exceeded", Some("r"))], "{step}");
+        assert!(rules.detections.is_empty());
+    }
+}

@@ -9,11 +9,12 @@ use super::Pipeline;
 use super::conditions::{
     FieldConditions, ItemConditions, RuleConditions, RuleKind, RuleView, raw_text,
 };
-use super::names::Step;
+use super::names::{PATHS_MAX, Step};
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::logsource::Logsource;
 use crate::rule::item::{Item, RawValue, Target};
 use crate::rule::modifier::Modifier;
+use crate::rule::text::{COMBINATIONS_BYTES_MAX, COMBINATIONS_MAX};
 use crate::rule::{Correlation, Detection, Expr, Meta, Search};
 
 /// One transformation with what it is for.
@@ -173,7 +174,10 @@ impl Transformation {
     ) -> Result<(), Box<Diagnostic>> {
         match &self.kind {
             Kind::Rename(step) => {
-                self.each_item(rule, |item| rename(item, step));
+                self.each_bounded(rule, |item| {
+                    rename(item, step);
+                    paths_of(item) <= PATHS_MAX
+                })?;
                 rule.names.push(Arc::clone(step));
             }
             Kind::DropItem => {
@@ -208,7 +212,7 @@ impl Transformation {
                 self.replace_placeholders(rule, which, *wildcard, vars)?;
             }
             Kind::ReplaceString { .. } | Kind::MapString(_) | Kind::SetValue(_) | Kind::Case(_) => {
-                self.each_item(rule, |item| self.change_values(item));
+                self.each_bounded(rule, |item| self.change_values(item))?;
             }
             Kind::Nothing => {}
         }
@@ -226,6 +230,28 @@ impl Transformation {
                 }
             });
         }
+    }
+
+    /// As [`Self::each_item`]; where `each` says that an entry became too large, the rule is refused.
+    fn each_bounded(
+        &self,
+        rule: &mut Detection,
+        mut each: impl FnMut(&mut Item) -> bool,
+    ) -> Result<(), Box<Diagnostic>> {
+        let mut over = None;
+        self.each_item(rule, |item| {
+            if over.is_none() && !each(item) {
+                over = Some(item.place.clone());
+            }
+        });
+        over.map_or(Ok(()), |place| {
+            let message = format!(
+                "pipelines make more of this entry than the limit of {PATHS_MAX} paths, \
+                 {COMBINATIONS_MAX} values or {COMBINATIONS_BYTES_MAX} bytes"
+            );
+            let problem = Diagnostic::error(code::TOO_MANY_VALUES, &place, message);
+            Err(Box::new(problem.for_rule(Some(rule.meta.key()))))
+        })
     }
 
     /// Takes selected entries out of a search; says whether the search itself is one.
@@ -266,7 +292,8 @@ impl Transformation {
         })
     }
 
-    fn change_values(&self, item: &mut Item) {
+    /// Changes the values of an entry; `false` if they become too many or too long.
+    fn change_values(&self, item: &mut Item) -> bool {
         match &self.kind {
             Kind::SetValue(value) => item.values = vec![value.clone()],
             // Expressions are no text: what looks like a path in one may be syntax.
@@ -275,6 +302,11 @@ impl Transformation {
             {
                 for value in &mut item.values {
                     if let RawValue::Text(text) = value {
+                        // No more matches than places between characters, and one more.
+                        let most = (text.len() + 1).saturating_mul(replacement.len());
+                        if most > COMBINATIONS_BYTES_MAX {
+                            return false;
+                        }
                         *text = regex.replace_all(text, replacement).into_owned();
                     }
                 }
@@ -287,7 +319,16 @@ impl Transformation {
                         .map_or_else(|| vec![value.clone()], |(_, to)| to.clone()),
                     _ => vec![value.clone()],
                 };
-                item.values = item.values.iter().flat_map(mapped).collect();
+                let mut values = Vec::with_capacity(item.values.len());
+                let mut room = COMBINATIONS_BYTES_MAX;
+                for value in item.values.iter().flat_map(mapped) {
+                    match room.checked_sub(text_bytes(&value)) {
+                        Some(rest) if values.len() < COMBINATIONS_MAX => room = rest,
+                        _ => return false,
+                    }
+                    values.push(value);
+                }
+                item.values = values;
             }
             Kind::Case(letters) => {
                 for value in &mut item.values {
@@ -301,6 +342,16 @@ impl Transformation {
             }
             _ => {}
         }
+        item.values.len() <= COMBINATIONS_MAX
+            && item.values.iter().map(text_bytes).sum::<usize>() <= COMBINATIONS_BYTES_MAX
+    }
+}
+
+/// Bytes of text in a value.
+fn text_bytes(value: &RawValue) -> usize {
+    match value {
+        RawValue::Text(text) => text.len(),
+        _ => 0,
     }
 }
 
@@ -313,6 +364,19 @@ fn walk(search: &mut Search, each: &mut dyn FnMut(&mut Item)) {
         }
         Search::Item(item) => each(item),
     }
+}
+
+/// The most paths that a name of the entry stands for.
+fn paths_of(item: &Item) -> usize {
+    let fields = match &item.target {
+        Target::Fields(fields) => fields.len(),
+        Target::Keywords => 0,
+    };
+    let references = item.values.iter().map(|value| match value {
+        RawValue::Paths(paths) => paths.len(),
+        _ => 0,
+    });
+    references.max().unwrap_or(0).max(fields)
 }
 
 fn rename(item: &mut Item, step: &Step) {
