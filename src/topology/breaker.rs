@@ -9,7 +9,6 @@ use std::time::Duration;
 use palisade_ingest::reject::Reason;
 
 use super::Site;
-use super::intake::part;
 
 /// How often a stopped source looks whether it may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -165,9 +164,15 @@ impl Breakers {
              until `dead_letters.breaker` allows more"
         );
         self.site.metrics.problem("dead_letter_breaker");
-        let why = format!("stopped by the dead-letter breaker: too many records are `{reason}`");
+        let why = format!("the source is stopped: too many records are `{reason}`");
         self.site.health.not_ready(&part(source), why);
     }
+}
+
+/// What the breaker of a source is called among the parts: not as the source, which says by itself
+/// whether its broker is there.
+fn part(source: &str) -> String {
+    format!("dead letters of source `{source}`")
 }
 
 #[cfg(test)]
@@ -221,6 +226,11 @@ mod tests {
                 std::thread::yield_now();
             }
             assert!(!waiting.is_finished());
+            // The source finds its broker again, and is stopped all the same.
+            site.health.ready("source `hub`");
+            let (part, why) = site.health.waiting().remove(0);
+            assert_eq!(part, "dead letters of source `hub`");
+            assert!(why.contains("`not_json`"), "{why}");
             breakers.give_up();
             assert_eq!(waiting.join().unwrap(), Flow::GivenUp);
         });
