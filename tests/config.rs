@@ -123,6 +123,20 @@ fn check_of_a_broken_configuration_exits_2_with_all_problems_as_json() {
     );
 }
 
+/// A broken configuration does not hide what is wrong with the rules that it names.
+#[test]
+fn check_judges_the_rules_of_a_broken_configuration_too() {
+    let dir = folder();
+    let broken = CONFIG.replace("state:", "stat:");
+    put(dir.path(), "palisade.yaml", &broken);
+    put(dir.path(), "rules/worse.yml", "title: [\n");
+    let output = palisade(dir.path(), &["check", "-c", "palisade.yaml"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("--> palisade.yaml:"), "{text}");
+    assert!(text.contains("--> rules/worse.yml:"), "{text}");
+}
+
 #[test]
 fn check_judges_rules_without_a_configuration() {
     let dir = folder();

@@ -90,6 +90,7 @@ fn judge(args: &Args) -> Judged {
     let mut findings = Findings::default();
     let mut paths = args.paths.clone();
     let mut pipelines = Pipelines::built_in();
+    let mut unusable = false;
     if args.config.is_some() || paths.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("palisade.yaml"));
         let name = file.display().to_string();
@@ -101,22 +102,19 @@ fn judge(args: &Args) -> Judged {
             }
             Err(wrong) => {
                 findings.add(&name, &wrong.text, wrong.diagnostics);
-                return Judged {
-                    findings,
-                    rules: 0,
-                    correlations: 0,
-                    exit: Exit::Usage,
-                };
+                // A broken configuration must not hide what is wrong with the rules that it names.
+                paths.splice(0..0, load::rules_of(file));
+                unusable = true;
             }
         }
     }
     let pipelines = pipelines.with_arguments(&args.pipelines);
     let loaded = rules::load(&paths, &pipelines, EngineOptions::default());
     findings.join(loaded.findings);
-    let exit = if findings.errors() == 0 {
-        Exit::Ok
-    } else {
-        Exit::Problems
+    let exit = match findings.errors() {
+        _ if unusable => Exit::Usage,
+        0 => Exit::Ok,
+        _ => Exit::Problems,
     };
     let engine = loaded.engine.as_ref();
     Judged {

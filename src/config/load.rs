@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use palisade_detect::diagnostic::{self, Color, Diagnostic, Place, code};
@@ -66,6 +66,36 @@ pub fn load(path: &Path) -> Result<Loaded, Findings> {
     }
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&name, &bytes, base, &environment)
+}
+
+/// The rules that a configuration names, whatever else is wrong with it; none where that cannot be
+/// read. A path that is not there is the
+/// configuration's own problem and is left out.
+pub fn rules_of(path: &Path) -> Vec<PathBuf> {
+    let Ok(file) = File::open(path) else {
+        return Vec::new();
+    };
+    let mut bytes = Vec::new();
+    if file
+        .take(FILE_BYTES_MAX as u64)
+        .read_to_end(&mut bytes)
+        .is_err()
+    {
+        return Vec::new();
+    }
+    let documents = yaml::parse("", &bytes).unwrap_or_default();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let listed = documents
+        .first()
+        .and_then(|document| document.get("rules")?.as_seq());
+    let names = listed
+        .unwrap_or_default()
+        .iter()
+        .filter_map(yaml::Node::as_text);
+    names
+        .map(|name| base.join(name))
+        .filter(|path| path.exists())
+        .collect()
 }
 
 /// Validates a configuration; relative paths start at `base`.

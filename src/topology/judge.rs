@@ -159,6 +159,8 @@ impl Judge {
             let started = context.site.clock.elapsed();
             let place = place(&from, record);
             let mut outcome = self.stage.record(record.payload.as_deref(), &place, source);
+            // Before the matches are taken out: they are counted, too.
+            context.site.metrics.outcome(&outcome);
             matches.append(&mut outcome.matches);
             let reason = outcome.rejects.first().map(|(_, reject)| reject.reason);
             self.put(record, outcome, &mut judged);
@@ -186,10 +188,9 @@ impl Judge {
         (judged, counts)
     }
 
-    /// Puts what a record came to into the step, and counts it.
+    /// Puts the alerts and rejects of a record into the step.
     fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
         let context = &self.context;
-        context.site.metrics.outcome(&outcome);
         let now = context.site.clock.now().to_string();
         for mut alert in outcome.alerts {
             alert.emitted_at.clone_from(&now);

@@ -69,6 +69,11 @@ fn what_comes_in_is_what_is_accounted_for() {
         elements,
         life.metric("palisade_events_total") + life.metric("palisade_rejects_total")
     );
+    assert_eq!(
+        life.metric("palisade_matches_total"),
+        60,
+        "one a failed sign-in"
+    );
     for sink in ["memory", "down"] {
         let of = |name: &str| life.metric(&format!("palisade_sink_{name}{{sink=\"{sink}\"}}"));
         let fates = of("delivered_total") + of("filtered_total") + of("parked_total");
