@@ -7,11 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use support::attack;
 use support::kafka::Broker;
 use support::{free_port, http_get, wait_for};
-
-/// The demo's records: they make single rules and correlations fire.
-const ATTACK: &str = include_str!("../src/demo/attack.ndjson");
 
 #[expect(
     clippy::disallowed_methods,
@@ -28,6 +26,20 @@ fn container() -> Command {
     let mut command = Command::new(words.next().expect("a program"));
     command.args(words);
     command
+}
+
+/// A container that goes with this value, also when the test fails.
+struct Named(String);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let removed = container()
+            .args(["rm", "--force", "--ignore", &self.0])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        drop(removed);
+    }
 }
 
 /// Options of every run: nothing may be written but the state, and there is nothing to be gained.
@@ -60,15 +72,14 @@ fn hardened(folder: &Path, name: &str) -> Vec<String> {
 fn configure(folder: &Path, broker: &str, port: u16) {
     let text = format!(
         r#"rules: [/usr/share/palisade/detections]
-state: {{dir: state}}
+state: {{dir: /var/lib/palisade/log}}
 sources:
   - {{name: hub, type: kafka, brokers: ["{broker}"], topics: [azure-logs], group: image, start: earliest}}
 sinks:
   - {{name: file, type: file, path: /var/lib/palisade/alerts.ndjson}}
 http: {{listen: "127.0.0.1:{port}"}}
 "#
-    )
-    .replace("dir: state", "dir: /var/lib/palisade/log");
+    );
     fs::write(folder.join("palisade.yaml"), text).expect("a configuration");
     let state = folder.join("state");
     fs::create_dir_all(&state).expect("a folder");
@@ -87,14 +98,11 @@ fn image_runs_read_only_without_rights_and_finds_the_attack() {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = Broker::start(folder.path());
     broker.create_topic("azure-logs", 4);
-    let records: Vec<_> = ATTACK
-        .lines()
-        .map(|line| Some(line.as_bytes().to_vec()))
-        .collect();
-    broker.produce("azure-logs", 4, &records);
+    broker.produce("azure-logs", 4, &attack::records());
     let port = free_port();
     configure(folder.path(), &broker.address(), port);
     let name = format!("palisade-test-{}", std::process::id());
+    let named = Named(name.clone());
     let mut running = container()
         .args(hardened(folder.path(), &name))
         .args(["-e", &format!("PALISADE_HTTP_LISTEN=127.0.0.1:{port}")])
@@ -131,6 +139,7 @@ fn image_runs_read_only_without_rights_and_finds_the_attack() {
     );
     let status = running.wait().expect("our child");
     assert_eq!(status.code(), Some(0), "SIGTERM drains and ends with 0");
+    drop(named);
 }
 
 #[test]

@@ -3,34 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use palisade::clock::Clock;
-use palisade_detect::time::Span;
-
+use crate::support::attack;
 use crate::support::kafka::Broker;
 
 /// The topic that records go to.
 pub const RECORDS: &str = "azure-logs";
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 4;
-
-/// The demo's envelopes as if they were a day old. Times that are far off would be replaced by the
-/// broker's, which are the same for records of one batch: arrival would then decide what came first.
-fn attack() -> Vec<Option<Vec<u8>>> {
-    let yesterday = Clock::start()
-        .now()
-        .minus(Span::from_seconds(24 * 3600))
-        .to_string();
-    let (date, _) = yesterday.split_once('T').expect("RFC 3339");
-    let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else {
-        panic!("a date")
-    };
-    let text = include_str!("../../src/demo/attack.ndjson")
-        .replace("2026-03-02T", &format!("{date}T"))
-        .replace("3/2/2026 ", &format!("{month}/{day}/{year} "));
-    text.lines()
-        .map(|line| Some(line.as_bytes().to_vec()))
-        .collect()
-}
 
 /// The demo's envelopes, the fixtures of the decoder, and the shared samples where they are at hand.
 pub fn records() -> Vec<Option<Vec<u8>>> {
@@ -39,7 +18,7 @@ pub fn records() -> Vec<Option<Vec<u8>>> {
     for folder in [root.join("ingest/testdata"), root.join("../shared/samples")] {
         files.extend(below(&folder));
     }
-    let mut records = attack();
+    let mut records = attack::records();
     for file in files {
         let bytes = fs::read(&file).expect("a readable file");
         if file
