@@ -180,6 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn entities_of_one_event_and_their_identifiers_are_bounded() {
+        let targets: Vec<String> = (0..100).map(|n| format!(r#"{{"upn":"u{n}"}}"#)).collect();
+        let event = format!(r#"{{"targets":[{}]}}"#, targets.join(","));
+        assert_eq!(found(&event).len(), ENTITIES_MAX);
+        let long = "é".repeat(IDENTIFIER_BYTES_MAX);
+        let [one] = &found(&format!(r#"{{"ip":"{long}"}}"#))[..] else {
+            panic!("one entity")
+        };
+        assert_eq!(one.matches('é').count(), IDENTIFIER_BYTES_MAX / 2);
+    }
+
+    #[test]
     fn address_is_read_without_port_and_named_once() {
         let event = r#"{"ip":"8.8.8.8:443","callerIp":"8.8.8.8"}"#;
         assert_eq!(found(event), [r#"1 source {"address": "8.8.8.8"}"#]);

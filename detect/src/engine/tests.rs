@@ -420,3 +420,31 @@ fn rules_that_mean_the_same_keep_their_state_apart() {
         assert_ne!(versions[0], versions[1], "{a} {b}");
     }
 }
+
+#[test]
+fn fields_and_group_values_of_hostile_size_are_bounded() {
+    let names: Vec<String> = (0..40).map(|n| format!("F{n}|exists: true")).collect();
+    let rules = RULE.replace("Op: fail", &names.join(", "));
+    let members: Vec<String> = (0..40)
+        .map(|n| format!(r#""F{n}":"{}""#, "x".repeat(1_000)))
+        .collect();
+    let event = format!("{{{}}}", members.join(","));
+    let verdict = judged(&engine(&rules), event.as_bytes(), None).expect("judged");
+    let fields = &verdict.alerts[0].evidence.events[0].fields;
+    assert_eq!(fields.len(), 32);
+    assert!(fields.values().all(|value| value.to_string().len() < 520));
+
+    let engine = engine(&format!("{RULE}{CORRELATED}"));
+    let value = |last: &str| {
+        let long = "é".repeat(600);
+        let event = format!(r#"{{"Op":"fail","Ip":"{long}{last}"}}"#);
+        let verdict = judged(&engine, event.as_bytes(), None).expect("judged");
+        verdict.matches[0].group_values[0].clone()
+    };
+    assert!(value("a").len() < 1_100);
+    assert_ne!(
+        value("a"),
+        value("b"),
+        "what is cut still tells groups apart"
+    );
+}

@@ -158,6 +158,22 @@ fn evidence_of_many_groups_is_bounded_too() {
 }
 
 #[test]
+fn silences_of_one_group_are_bounded_and_the_oldest_ends() {
+    let mut def = def(1, DefKind::EventCount(at_least(1.0)), 10);
+    def.suppress = Some(Span::from_seconds(10));
+    let mut bench = Bench::new([def.clone()]);
+    // Later and later matches, each in a silence of its own: the first is forgotten at the 17th.
+    let apart = (0..17).map(|n| found(&def, n, n * 100));
+    assert_eq!(bench.fired(apart).len(), 17);
+    let again = [
+        found(&def, 17, 1_605),
+        found(&def, 18, 105),
+        found(&def, 19, 5),
+    ];
+    assert_eq!(bench.fired(again), [19]);
+}
+
+#[test]
 fn entities_of_an_alert_are_bounded_and_numbered() {
     let def = def(1, DefKind::EventCount(at_least(90.0)), 1_000);
     let mut bench = Bench::new([def.clone()]);
