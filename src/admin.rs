@@ -2,9 +2,10 @@
 //!
 //! The server runs on a thread with a runtime of its own: however slow or hostile a scraper is, the
 //! pipeline does not notice. It answers `GET` and `HEAD` of three paths, one request a connection,
-//! and never reads a body.
+//! and never reads a body. Clients that open connections and send nothing only close each other's: a
+//! new one takes the place of the oldest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -21,12 +22,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// Most connections at a time; a further one is closed at once.
+/// Most connections at a time; a further one closes the oldest, which had its time: an honest scraper
+/// is answered within milliseconds.
 pub const CONNECTIONS_MAX: usize = 64;
 
 /// Largest request head in bytes; a larger one is answered with 431.
@@ -167,7 +170,7 @@ impl Admin {
                 return;
             }
         };
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -177,18 +180,20 @@ impl Admin {
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                drop(stream);
-                continue;
-            };
+            open.retain(|connection| !connection.is_finished());
+            if open.len() == CONNECTIONS_MAX
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
+            }
             let admin = self.clone();
-            tokio::spawn(async move {
+            let connection = tokio::spawn(async move {
                 let served = tokio::time::timeout(CONNECTION_TIMEOUT, admin.connection(stream));
                 if let Ok(Err(error)) = served.await {
                     tracing::debug!(%error, "a connection ended early");
                 }
-                drop(permit);
             });
+            open.push_back(connection.abort_handle());
         }
     }
 
