@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use palisade::cli::Cli;
 use palisade::exit::Exit;
+use palisade_detect::diagnostic::printable;
 
 fn main() -> ExitCode {
     match Cli::parse().execute() {
@@ -24,12 +25,18 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
             .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+            .map(std::io::Error::kind)
+            .or_else(|| {
+                // It keeps the error of the writer to itself and has only its kind to show.
+                cause.downcast_ref::<serde_json::Error>()?.io_error_kind()
+            })
+            .is_some_and(|kind| kind == std::io::ErrorKind::BrokenPipe)
     })
 }
 
-/// An error and its causes on one line.
+/// An error and its causes on one line. Paths and file contents are quoted in it, so it must not reach
+/// a terminal as it is.
 fn chain(error: &anyhow::Error) -> String {
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-    causes.join(": ")
+    printable(&causes.join(": ")).into_owned()
 }

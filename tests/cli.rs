@@ -226,3 +226,52 @@ sinks:
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("has no source `bus`; it has `hub`"));
 }
+
+#[test]
+fn names_of_files_reach_the_terminal_only_as_visible_text() {
+    let folder = folder();
+    let left_out = folder.path().join("logs/a\u{1b}[2J.txt");
+    fs::write(left_out, "{}").expect("a file");
+    let gone = "gone\u{1b}]0;x\u{7}\u{202e}";
+    let each: [&[&str]; 7] = [
+        &["decode", "logs", gone],
+        &["replay", "--rules", "rule.yml", "logs", gone],
+        &["check", gone],
+        &["check", "-c", gone],
+        &["config", "show", "-c", gone],
+        &["alerts", "list", "--state", gone],
+        &["health", "--address", gone],
+    ];
+    for arguments in each {
+        let output = palisade(folder.path(), arguments, "");
+        let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(printed.contains("gone"), "{arguments:?}: {printed}");
+        let raw = |letter: char| matches!(letter, '\u{1b}' | '\u{7}' | '\u{202e}');
+        assert!(!printed.contains(raw), "{arguments:?}: {printed:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_problem() {
+    let folder = folder();
+    let many = format!("{QUIET}\n").repeat(2_000);
+    fs::write(folder.path().join("many.json"), many).expect("a file");
+    for arguments in [
+        vec!["decode", "many.json"],
+        vec!["decode", "--format", "table", "many.json"],
+    ] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .args(&arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // More than a pipe holds is to come, so the program meets the closed end.
+        drop(process.stdout.take().expect("a pipe"));
+        let output = process.wait_with_output().expect("the program ends");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use palisade_detect::diagnostic::printable;
 use palisade_ingest::source::file::{FileRecord, Listing, Reader, list};
 
 use super::Terminal;
@@ -35,11 +36,15 @@ impl Inputs {
             writeln!(
                 err,
                 "left out: {} (no .json, .ndjson, .jsonl or .log)",
-                path.display()
+                printable(&path.to_string_lossy())
             )?;
         }
         for (path, error) in &listing.problems {
-            writeln!(err, "cannot read {}: {error}", path.display())?;
+            writeln!(
+                err,
+                "cannot read {}: {error}",
+                printable(&path.to_string_lossy())
+            )?;
         }
         let target = if terminal.stderr_is_terminal {
             ProgressDrawTarget::stderr_with_hz(BAR_HZ)
@@ -74,13 +79,13 @@ impl Inputs {
             let mut reader = match Reader::open(&file.input) {
                 Ok(reader) => reader,
                 Err(error) => {
-                    writeln!(io::stderr(), "cannot read {name}: {error}")?;
+                    writeln!(io::stderr(), "cannot read {}: {error}", printable(&name))?;
                     read.failed += 1;
                     continue;
                 }
             };
             read.files += 1;
-            self.bar.set_message(name.to_string());
+            self.bar.set_message(printable(&name).into_owned());
             while let Some(record) = reader.next() {
                 each(record)?;
                 self.bar.set_position(before + reader.position());

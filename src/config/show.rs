@@ -58,7 +58,8 @@ fn origin(from: &From) -> String {
         From::Default => "default".to_owned(),
         From::Environment(name) => format!("environment {name}"),
         From::File(place, variables) => {
-            let mut text = format!("{}:{}:{}", place.file, place.line, place.column);
+            let file = palisade_detect::diagnostic::printable(&place.file);
+            let mut text = format!("{file}:{}:{}", place.line, place.column);
             for name in variables {
                 text.push_str(", environment ");
                 text.push_str(name);
