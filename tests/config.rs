@@ -221,3 +221,30 @@ fn colours_are_written_only_when_asked_for() {
         stdout(&coloured)
     );
 }
+
+#[test]
+fn a_state_that_is_no_database_any_more_asks_for_an_operator() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = "\
+rules: [rules]
+state: {dir: ./state}
+sources:
+  - {name: f, type: file, path: [events.ndjson]}
+http: {listen: \"127.0.0.1:0\"}
+";
+    put(dir.path(), "palisade.yaml", config);
+    put(dir.path(), "rules/good.yml", RULE);
+    put(dir.path(), "events.ndjson", "{}\n");
+    let first = palisade(dir.path(), &["run"]);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    for file in ["palisade.db-wal", "palisade.db-shm"] {
+        fs::remove_file(dir.path().join("state").join(file)).ok();
+    }
+    put(
+        dir.path(),
+        "state/palisade.db",
+        &"no database ".repeat(10_000),
+    );
+    let second = palisade(dir.path(), &["run"]);
+    assert_eq!(second.status.code(), Some(74), "{}", stderr(&second));
+}

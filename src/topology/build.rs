@@ -109,12 +109,21 @@ pub fn exit(error: &StateError) -> Exit {
         StateError::Gap { .. } | StateError::Read(_) => Exit::StateGap,
         StateError::Version { .. } | StateError::Deployment { .. } => Exit::StateConflict,
         StateError::Append(error) => super::shutdown::of_append(error),
+        StateError::Database(error) if is_damaged(error) => Exit::StateGap,
         StateError::NetworkShare { .. }
         | StateError::LocksLie { .. }
         | StateError::NoWal { .. }
         | StateError::Io { .. }
         | StateError::Database(_) => Exit::Problems,
     }
+}
+
+/// Whether SQLite says that the file is not, or no longer, what it has written.
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    )
 }
 
 /// How long rows stay: matches for as long as the longest correlation can need them.
