@@ -171,6 +171,12 @@ pub fn row(sections: &[Section], key: &str) -> Option<&'static Row> {
         .find(|row| row.key == key && sections.contains(&row.section))
 }
 
+/// Whether a mapping of these sections may hold a secret.
+pub fn hold_secret(sections: &[Section]) -> bool {
+    ROWS.iter()
+        .any(|row| sections.contains(&row.section) && matches!(row.kind, Kind::Secret))
+}
+
 /// The keys that may be written in a mapping of these sections.
 pub fn keys(sections: &[Section]) -> impl Iterator<Item = &'static str> {
     let sections = sections.to_vec();

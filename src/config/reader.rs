@@ -159,10 +159,15 @@ impl<'a> Reader<'a> {
             self.problem(code::CONFIG_TYPE, &node.place, message);
             return map;
         };
-        for (key, _) in entries {
+        let holds_secret = options::hold_secret(sections);
+        for (key, value) in entries {
             let name = key.as_text().unwrap_or_default();
             if options::row(sections, name).is_none() {
                 self.unknown_key(name, key, &map);
+                if holds_secret {
+                    // `pasword: …` holds a password all the same.
+                    self.mask(value);
+                }
             }
         }
         map

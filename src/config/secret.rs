@@ -87,7 +87,7 @@ impl Reader<'_> {
     }
 
     /// Keeps every scalar of the node out of what is shown of the file.
-    fn mask(&mut self, node: &Node) {
+    pub(super) fn mask(&mut self, node: &Node) {
         match &node.value {
             Yaml::Seq(items) => items.iter().for_each(|item| self.mask(item)),
             Yaml::Map(entries) => entries.iter().for_each(|(key, value)| {

@@ -307,6 +307,18 @@ fn refused_properties_are_named_with_the_reason_and_their_value_is_masked() {
 }
 
 #[test]
+fn a_password_under_a_misspelt_key_or_in_an_address_is_never_shown() {
+    let text = EXAMPLE.replace(
+        "start: earliest",
+        "start: earliest, tls: true, sasl: {mechanism: plain, username: u, pasword: hunter2}",
+    );
+    let shown = problems(&text);
+    assert!(shown.contains("unknown key `pasword`"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(super::value::broker("user:hunter2@broker.example.org:9092").is_err());
+}
+
+#[test]
 fn effective_configuration_names_every_origin() {
     let loaded = load(EXAMPLE).unwrap_or_else(|f| panic!("{}", f.render(Color::Never)));
     insta::assert_snapshot!(show::text(&loaded.entries));

@@ -159,7 +159,7 @@ pub fn text(text: &str) -> Result<String, String> {
 pub fn broker(text: &str) -> Result<String, String> {
     let parts = text.rsplit_once(':');
     let good = parts.is_some_and(|(host, port)| {
-        let odd = |c: char| c == '/' || c == ',' || c.is_whitespace() || c.is_control();
+        let odd = |c: char| matches!(c, '/' | ',' | '@') || c.is_whitespace() || c.is_control();
         !host.is_empty() && !host.contains(odd) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
     if good {

@@ -158,7 +158,10 @@ pub fn check_property(name: &str, value: &str) -> Result<(), String> {
         }
         // Names of callbacks: librdkafka takes pointers there.
         name if name.ends_with("_cb") => Err("it is no text".to_owned()),
-        name if name.contains("password") || name.contains("secret") => {
+        name if ["password", "secret", "jaas"]
+            .iter()
+            .any(|word| name.contains(word)) =>
+        {
             Err("passwords are only taken as secrets".to_owned())
         }
         _ => Ok(()),
@@ -182,6 +185,7 @@ mod tests {
             ("sasl.oauthbearer.client.secret", "hunter2", "secrets"),
             ("ssl.keystore.password", "hunter2", "plain text"),
             ("https.proxy.password", "hunter2", "secrets"),
+            ("sasl.jaas.config", "password=hunter2", "secrets"),
             ("enable.ssl.certificate.verification", "FALSE", "pose"),
             ("enable.ssl.certificate.verification", "0", "pose"),
             ("ssl.endpoint.identification.algorithm", "none", "pose"),
