@@ -118,12 +118,13 @@ fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     let (before, after) = text.split_at(start);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let lead = before.get(line_start..).unwrap_or_default();
-    let lead_chars = lead.chars().count();
-    let cut = lead_chars.saturating_sub(LEAD_CHARS_MAX);
+    // From the caret backwards: a line may have a megabyte, and a thousand problems.
+    let cut = lead.char_indices().rev().take(LEAD_CHARS_MAX).last();
     let mut line: String = lead
+        .get(cut.map_or(lead.len(), |(at, _)| at)..)
+        .unwrap_or_default()
         .trim_start_matches('\u{feff}')
         .chars()
-        .skip(cut)
         .map(shown)
         .collect();
     let from = line.len();
