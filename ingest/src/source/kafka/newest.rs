@@ -35,7 +35,7 @@ pub struct Newest {
     pub record: Record,
 }
 
-/// Reads the newest `last` records of each partition, in order of topic, partition and offset.
+/// Reads the newest `last` records of a source over all of its partitions, oldest first by append time.
 ///
 /// Partitions are assigned by hand with explicit offsets: no member joins, nothing is committed, and
 /// a running process does not notice. `received` stands as append time where the broker says none.
@@ -60,9 +60,15 @@ pub fn newest(
     }
     consumer.context().close();
     newest.sort_by(|one: &Newest, other| {
-        let key = |newest: &Newest| (newest.partition, newest.record.offset);
-        one.topic.cmp(&other.topic).then(key(one).cmp(&key(other)))
+        let place = |newest: &Newest| (newest.partition, newest.record.offset);
+        let time = one.record.append_time.cmp(&other.record.append_time);
+        time.then_with(|| one.topic.cmp(&other.topic))
+            .then(place(one).cmp(&place(other)))
     });
+    let older = newest
+        .len()
+        .saturating_sub(usize::try_from(last).unwrap_or(usize::MAX));
+    newest.drain(..older);
     Ok(newest)
 }
 
