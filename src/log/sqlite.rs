@@ -15,6 +15,7 @@ mod shared;
 mod writer;
 
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -183,6 +184,8 @@ pub struct SqliteLog {
     reader: Arc<Mutex<Reader>>,
     shared: Arc<Shared>,
     epoch: u64,
+    /// Device and inode of the database that was opened.
+    file: (u64, u64),
     _lock: StateLock,
 }
 
@@ -202,6 +205,7 @@ impl SqliteLog {
         configure(&conn, dir)?;
         schema::create(&mut conn)?;
         lock::sync_dir(dir)?;
+        let file = identity(&path).map_err(|error| lock::io("look at", &path, error))?;
         let epoch = schema::raise_epoch(&mut conn)?;
         let mut ends = [Ends { oldest: 1, next: 1 }; 3];
         for stream in STREAMS {
@@ -223,6 +227,7 @@ impl SqliteLog {
             reader,
             shared,
             epoch,
+            file,
             _lock: held,
         })
     }
@@ -250,12 +255,27 @@ impl SqliteLog {
     /// # Errors
     /// When the log is lost to this process.
     pub async fn trim(&self, now: Timestamp, folded: Pos) -> Result<Trimmed, AppendError> {
+        self.check_in_place()?;
         let mut total = Trimmed::default();
         loop {
             let step = self.ask(|reply| Command::Trim(now, folded, reply)).await?;
             total.add(step);
             if !step.more() {
                 return Ok(total);
+            }
+        }
+    }
+
+    /// A database that was deleted or replaced takes writes as before, and none of them is there after
+    /// the end of the process.
+    fn check_in_place(&self) -> Result<(), AppendError> {
+        let path = self.dir.join(DB_FILE);
+        match identity(&path) {
+            Ok(there) if there == self.file => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Ok(()),
+            _ => {
+                let message = format!("`{}` was deleted or replaced while in use", path.display());
+                Err(AppendError::Broken(message.into()))
             }
         }
     }
@@ -290,6 +310,12 @@ impl Drop for SqliteLog {
             tracing::error!("the log's writer panicked");
         }
     }
+}
+
+/// Which file a path leads to.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let meta = std::fs::metadata(path)?;
+    Ok((meta.dev(), meta.ino()))
 }
 
 fn configure(conn: &Connection, dir: &Path) -> Result<(), StateError> {

@@ -200,6 +200,18 @@ async fn a_raised_epoch_fences_every_writer_before_it() {
 }
 
 #[tokio::test]
+async fn a_database_deleted_while_in_use_ends_its_process() {
+    let dir = TempDir::new().unwrap();
+    let log = open(&dir);
+    let now = Clock::start().now();
+    log.trim(now, 1).await.unwrap();
+    std::fs::remove_file(dir.path().join(DB_FILE)).unwrap();
+    log.append(full_step()).await.unwrap();
+    let lost = log.trim(now, 1).await.unwrap_err();
+    assert!(matches!(lost, AppendError::Broken(_)), "{lost:?}");
+}
+
+#[tokio::test]
 async fn a_second_open_is_refused_until_the_first_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
