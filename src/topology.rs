@@ -21,18 +21,12 @@
 
 use std::sync::Arc;
 
-use palisade_detect::engine::Engine;
-use palisade_detect::time::Span;
-use palisade_ingest::source::Source;
-use palisade_sinks::sink::Sink;
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::Health;
-use crate::clock::Clock;
 use crate::log::sqlite::SqliteLog;
 use crate::log::{Log, Stream};
-use crate::metrics::Metrics;
 
+pub mod parts;
 pub mod stage;
 pub mod dead;
 pub mod intake;
@@ -50,58 +44,13 @@ pub mod shutdown;
 
 use appender::{APPEND_QUEUE_BATCHES, Appender, Ticks};
 use breaker::Breakers;
-use fold::{Folds, Suppression};
-use intake::{Intake, IntakeContext, StateAge};
-use judge::{JudgeContext, Traits};
+use fold::Folds;
+use intake::{Intake, IntakeContext};
+use judge::JudgeContext;
+pub use parts::{Parts, Site};
 use run::{Part, Running, Tasks};
 use shutdown::Failure;
 use upkeep::Upkeep;
-
-/// What every stage may use: the time, and whom to tell.
-#[derive(Clone)]
-pub struct Site {
-    /// The clock.
-    pub clock: Clock,
-    /// Who is ready.
-    pub health: Arc<Health>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
-}
-
-impl Default for Site {
-    fn default() -> Self {
-        let clock = Clock::start();
-        Self {
-            clock,
-            health: Arc::new(Health::new(clock)),
-            metrics: Arc::default(),
-        }
-    }
-}
-
-/// What a process is made of: everything the configuration and the rules come to.
-pub struct Parts {
-    /// The rules.
-    pub engine: Arc<Engine>,
-    /// Whether a correlation that fired stays silent for a while.
-    pub suppression: Suppression,
-    /// When dead letters stop a source.
-    pub breaker: breaker::Limits,
-    /// Allowed lateness of all correlations; `None`: each one's own.
-    pub lateness: Option<Span>,
-    /// What the configuration says of each source.
-    pub traits: Arc<Traits>,
-    /// Where records enter, by name.
-    pub sources: Vec<(Arc<str>, Box<dyn Source>)>,
-    /// The log.
-    pub log: Arc<SqliteLog>,
-    /// Where alerts leave, by name.
-    pub sinks: Vec<(String, Box<dyn Sink>)>,
-    /// Whether the log is a new one.
-    pub state: StateAge,
-    /// Clock, health and metrics.
-    pub site: Site,
-}
 
 impl Parts {
     /// Starts every stage, the last first, so that nothing is read that cannot be taken on.

@@ -17,11 +17,17 @@ use palisade_sinks::sink::{SinkItem, SinkResult, Why};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use super::fold::Suppression;
+use super::intake::StateAge;
+use super::judge::Traits;
 use super::stage::{SourceTraits, UnknownPolicy};
 use super::*;
 use crate::log::Pos;
 use crate::log::sqlite::Options;
 use crate::rules;
+use palisade_detect::engine::Engine;
+use palisade_ingest::source::Source;
+use palisade_sinks::sink::Sink;
 
 mod delivery_of_alerts;
 mod restarts;
