@@ -18,11 +18,23 @@ use super::{KafkaConfig, Mechanism};
 /// partitions at a standstill hold 128 MiB. Less costs throughput on connections with a long way.
 const PREFETCH_KB: &str = "4096";
 
+/// Milliseconds after which librdkafka looks again whether a full read-ahead has room. Its own
+/// default, a second, is longer than the read-ahead lasts.
+const PREFETCH_PAUSE_MS: &str = "20";
+
+/// Milliseconds that a broker may hold a request back while it has nothing.
+///
+/// One request at a time asks for the partitions that have room, so those that are read to their end
+/// hold up the others for this long; it must be shorter than the read-ahead lasts.
+const FETCH_WAIT_MS: &str = "100";
+
 /// What is set before the user's properties: they may change it.
-const DEFAULTS: [(&str, &str); 7] = [
+const DEFAULTS: [(&str, &str); 9] = [
     ("client.id", "palisade"),
     ("session.timeout.ms", "30000"),
     ("queued.max.messages.kbytes", PREFETCH_KB),
+    ("fetch.queue.backoff.ms", PREFETCH_PAUSE_MS),
+    ("fetch.wait.max.ms", FETCH_WAIT_MS),
     // Azure drops connections that are idle for four minutes without saying so.
     ("socket.keepalive.enable", "true"),
     ("metadata.max.age.ms", "180000"),

@@ -97,6 +97,9 @@ struct Reader<'a> {
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     partitions: BTreeMap<Place, Partition>,
+    /// Which partition was asked first: another one each time, as the first one gets the room there
+    /// is, and the others would only be read when it is at its end.
+    turn: usize,
     /// Assigned, and the broker has not yet said enough to begin.
     pending: Vec<Place>,
     retry: Timestamp,
@@ -121,6 +124,7 @@ impl<'a> Reader<'a> {
             consumer,
             committer,
             partitions: BTreeMap::new(),
+            turn: 0,
             pending: Vec::new(),
             retry: Timestamp::MIN,
             commit: Timestamp::MIN,
@@ -236,7 +240,12 @@ impl<'a> Reader<'a> {
     fn batches(&mut self) -> Result<bool, SourceError> {
         let mut busy = false;
         let mut failures = Vec::new();
-        for (place, partition) in &mut self.partitions {
+        let mut order: Vec<_> = self.partitions.iter_mut().collect();
+        if !order.is_empty() {
+            self.turn = (self.turn + 1) % order.len();
+            order.rotate_left(self.turn);
+        }
+        for (place, partition) in order {
             if !self.handler.ready(&partition.at) {
                 continue;
             }

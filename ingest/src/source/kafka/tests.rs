@@ -109,6 +109,9 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 struct Topology {
     clock: AtomicI64,
     room: AtomicBool,
+    /// Room is there at every so many-th question only.
+    one_in: AtomicI64,
+    asked: AtomicI64,
     /// Records at and above this offset are kept in flight.
     finish_below: AtomicI64,
     state: Mutex<State>,
@@ -131,6 +134,8 @@ impl Topology {
         Arc::new(Self {
             clock: AtomicI64::new(0),
             room: AtomicBool::new(true),
+            one_in: AtomicI64::new(1),
+            asked: AtomicI64::new(0),
             finish_below: AtomicI64::new(finish_below),
             state: Mutex::default(),
         })
@@ -186,7 +191,8 @@ impl Handler for Topology {
     }
     fn ready(&self, at: &Arc<Assigned>) -> bool {
         assert!(self.state().trackers[&at.generation].has_room());
-        self.room.load(Ordering::Relaxed)
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        self.room.load(Ordering::Relaxed) && asked % self.one_in.load(Ordering::Relaxed) == 0
     }
     fn batch(&self, batch: RecordBatch) {
         let mut state = self.state();
@@ -302,6 +308,18 @@ fn only_what_is_committable_is_committed_and_reading_resumes_there() {
             .iter()
             .all(|(_, _, committed)| *committed == Some(10))
     );
+}
+
+/// In one and the same order the last of four partitions would take all the room there is.
+#[test]
+fn partitions_take_turns_when_room_is_scarce() {
+    let cluster = cluster(4);
+    produce(&cluster, 4, 10, 10);
+    let topology = Topology::new(i64::MAX);
+    topology.one_in.store(4, Ordering::Relaxed);
+    let running = run(config(&cluster.bootstrap_servers()), &topology);
+    wait_for("every record", || topology.read() == 40);
+    running.stop();
 }
 
 #[test]
