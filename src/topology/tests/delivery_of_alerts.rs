@@ -64,6 +64,7 @@ fn what_comes_in_is_what_is_accounted_for() {
     let in_flight = life.metric("palisade_records_in_flight");
     assert_eq!(life.metric("palisade_records_total"), finished + in_flight);
     assert_eq!((finished, in_flight), (61, 0));
+    assert!(life.metric("palisade_matches_total") > 0);
     let elements = life.metric("palisade_elements_total");
     assert_eq!(
         elements,
