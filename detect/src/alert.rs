@@ -214,6 +214,9 @@ pub struct EvidenceEvent {
     /// Event time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Whether `time` is when the broker took the event: its own was missing, or too far from that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub time_clamped: bool,
     /// Log source, such as `azure/signinlogs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logsource: Option<String>,

@@ -201,6 +201,9 @@ fn event_text(event: &EvidenceEvent, paint: Paint) -> String {
     );
     let mut parts = vec![paint.with(Style::new().dimmed(), &place)];
     parts.extend(event.time.as_deref().map(shown));
+    if event.time_clamped {
+        parts.push("(the broker's time)".into());
+    }
     parts.extend(
         event
             .log_type

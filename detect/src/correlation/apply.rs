@@ -11,7 +11,7 @@ use super::{
 };
 use crate::event::INDEX_DEPTH_MAX;
 use crate::id::Id;
-use crate::matches::{Match, MatchBatch, Source};
+use crate::matches::{Match, MatchBatch, Source, flags};
 use crate::time::Timestamp;
 
 /// Most base rules of one correlation that an element remembers.
@@ -253,6 +253,7 @@ fn witness(one: &Incoming<'_>, source: &Arc<Source>, room: usize) -> Witness {
         source,
         offset: via.map_or(found.offset, |via| via.offset),
         index: index.iter().copied().take(INDEX_DEPTH_MAX).collect(),
+        clamped: found.flags & flags::TIME_CLAMPED != 0,
         detail: Some(Detail::of(found))
             .filter(|detail| detail.bytes() <= room)
             .map(Box::new),

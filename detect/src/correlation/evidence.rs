@@ -34,6 +34,8 @@ pub(super) struct Witness {
     pub(super) offset: i64,
     /// See [`Match::index`].
     pub(super) index: SmallVec<[u32; 4]>,
+    /// Whether the event's time is the broker's.
+    pub(super) clamped: bool,
     /// The rest; `None` once a limit was reached.
     pub(super) detail: Option<Box<Detail>>,
 }

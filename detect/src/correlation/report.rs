@@ -178,6 +178,7 @@ impl Firing<'_> {
         EvidenceEvent {
             event_id: event_id.to_string(),
             time: Some(element.time.to_string()),
+            time_clamped: element.witness.clamped,
             logsource: detail.and_then(|detail| name(&detail.logsource)),
             log_type: detail.and_then(|detail| name(&detail.log_type)),
             origin: EvidenceOrigin {

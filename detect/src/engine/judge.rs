@@ -159,6 +159,7 @@ impl<'e> Facts<'e> {
         let evidence = EvidenceEvent {
             event_id: self.context.event_id.to_string(),
             time: Some(time.clone()),
+            time_clamped: self.clamped,
             logsource: self.logsource.clone(),
             log_type: Some(self.event.log_type.name.to_owned()),
             origin: EvidenceOrigin {

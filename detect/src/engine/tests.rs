@@ -161,6 +161,8 @@ fn event_time_outside_of_its_bounds_becomes_the_append_time() {
     let engine = engine(RULE);
     let at = |time| {
         let verdict = judged(&engine, br#"{"Op":"fail"}"#, time).expect("judged");
+        let shown = verdict.alerts[0].evidence.events[0].time_clamped;
+        assert_eq!(shown, verdict.clamped, "the alert says so, too");
         (
             verdict.clamped,
             verdict.alerts[0].first_event_at.clone().expect("a time"),
