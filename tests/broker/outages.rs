@@ -91,6 +91,42 @@ fn position_that_the_topic_does_not_hold_stops_the_process_and_is_never_reset() 
     assert_eq!(alerts(&setup), 0);
 }
 
+/// A member of the group by name, beginning at a moment: what was written before it is not read.
+#[test]
+fn source_begins_at_the_moment_that_its_configuration_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (broker, setup) = broker_with_setup(folder.path(), "moment");
+    broker.produce(RECORDS, PARTITIONS, &[input::alarm(1), input::alarm(2)]);
+    let path = setup.folder.join("config.yaml");
+    let moment = broker.now(RECORDS, PARTITIONS);
+    let text = std::fs::read_to_string(&path)
+        .expect("a configuration")
+        .replace(
+            "start: earliest",
+            &format!("start: {{timestamp: \"{moment}\"}}\n    instance: one"),
+        );
+    std::fs::write(path, text).expect("a configuration");
+    broker.produce(RECORDS, PARTITIONS, &[input::alarm(3), input::alarm(4)]);
+    for _ in 0..2 {
+        let run = Palisade::run(&setup.folder);
+        wait_for("the alerts after the moment", || {
+            (alerts(&setup) == 2).then_some(())
+        });
+        wait_for("the commit", || {
+            (broker.lag(&setup.group, RECORDS, PARTITIONS) == 0).then_some(())
+        });
+        // The name is taken over at once from a member that was killed.
+        run.kill();
+    }
+    let said = Logs::open(&setup).alerts();
+    let titles: Vec<_> = said.iter().map(ToString::to_string).collect();
+    assert!(
+        titles
+            .iter()
+            .all(|text| !text.contains("Test alert 1") && !text.contains("Test alert 2"))
+    );
+}
+
 #[test]
 fn newest_records_of_a_live_source_are_shown_without_touching_its_group() {
     let folder = tempfile::tempdir().expect("a folder");

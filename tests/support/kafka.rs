@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use palisade_detect::time::Timestamp;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -180,6 +181,18 @@ impl Broker {
             }
         }
         read
+    }
+
+    /// A moment after every record of a topic, RFC 3339.
+    pub fn now(&self, topic: &str, partitions: i32) -> String {
+        let newest = self.read_all(topic, partitions);
+        let times = newest
+            .iter()
+            .filter_map(|record| record.timestamp().to_millis());
+        let ms = times.max().expect("a record with a time") + 1;
+        // The next record must not carry the same millisecond.
+        std::thread::sleep(Duration::from_millis(5));
+        Timestamp::from_unix_ms(ms).to_string()
     }
 
     /// What a group has committed, by partition.
