@@ -1,5 +1,8 @@
 //! The breaker of dead letters: a change of format at a source must stop the line, not pour it into
 //! the dead letters.
+//!
+//! It is half open: a batch that was held for a whole window goes on all the same. Whoever may write to
+//! the topic can slow a source down, loudly, but not stop it for good.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,8 +55,15 @@ struct Window {
 }
 
 impl Window {
-    /// Takes the batch in, or names the reason for which too much would be parked.
-    fn admit(&mut self, now: Duration, batch: &Counts, limits: &Limits) -> Result<(), Reason> {
+    /// Takes the batch in, or names the reason for which too much would be parked. A batch `held`
+    /// since a window ago is taken in.
+    fn admit(
+        &mut self,
+        now: Duration,
+        held: Option<Duration>,
+        batch: &Counts,
+        limits: &Limits,
+    ) -> Result<(), Reason> {
         while let Some((_, old)) = self
             .batches
             .pop_front_if(|(at, _)| now.saturating_sub(*at) >= limits.window)
@@ -66,7 +76,9 @@ impl Window {
         let records = self.sum.records + batch.records;
         for (reason, count) in &batch.parked {
             let parked = self.sum.parked.get(reason).copied().unwrap_or(0) + count;
-            if records >= limits.records_min && exceeds(parked, records, limits.share) {
+            let waited = held.is_some_and(|since| now.saturating_sub(since) >= limits.window);
+            let counts = records >= limits.records_min && !waited;
+            if counts && exceeds(parked, records, limits.share) {
                 return Err(*reason);
             }
         }
@@ -121,18 +133,18 @@ impl Breakers {
     /// Waits until `batch` of `source` may be parked and appended.
     pub fn pass(&self, source: &Arc<str>, batch: &Counts) -> Flow {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stopped = false;
+        let mut stopped = None;
         loop {
             let now = self.site.clock.elapsed();
             let window = windows.entry(Arc::clone(source)).or_default();
-            let Err(reason) = window.admit(now, batch, &self.limits) else {
+            let Err(reason) = window.admit(now, stopped, batch, &self.limits) else {
                 break;
             };
             if self.released_all.load(Ordering::Relaxed) {
                 return Flow::GivenUp;
             }
-            if !stopped {
-                stopped = true;
+            if stopped.is_none() {
+                stopped = Some(now);
                 self.trip(source, reason);
             }
             windows = self
@@ -141,8 +153,11 @@ impl Breakers {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        if stopped {
-            tracing::info!(source = &**source, "dead letters are few again");
+        if stopped.is_some() {
+            tracing::info!(
+                source = &**source,
+                "the source goes on, by a batch a window or freely"
+            );
             self.site.health.ready(&part(source));
         }
         Flow::On
@@ -160,11 +175,11 @@ impl Breakers {
             problem = "dead_letter_breaker",
             source,
             reason,
-            "too many records would become dead letters; the source stops until they are few, or \
-             until `dead_letters.breaker` allows more"
+            "too many records would become dead letters; the source goes on with one batch a window \
+             until they are few, or until `dead_letters.breaker` allows more"
         );
         self.site.metrics.problem("dead_letter_breaker");
-        let why = format!("the source is stopped: too many records are `{reason}`");
+        let why = format!("the source is held back: too many records are `{reason}`");
         self.site.health.not_ready(&part(source), why);
     }
 }
@@ -192,10 +207,10 @@ mod tests {
     fn few_records_never_trip_it() {
         let mut window = Window::default();
         for second in 0..9 {
-            let admitted = window.admit(SECOND * second, &counts(11, 11), &Limits::default());
+            let admitted = window.admit(SECOND * second, None, &counts(11, 11), &Limits::default());
             assert_eq!(admitted, Ok(()), "{second}");
         }
-        let admitted = window.admit(SECOND * 9, &counts(1, 1), &Limits::default());
+        let admitted = window.admit(SECOND * 9, None, &counts(1, 1), &Limits::default());
         assert_eq!(admitted, Err(Reason::NotJson));
     }
 
@@ -203,16 +218,37 @@ mod tests {
     fn the_share_counts_within_the_window_only() {
         let mut window = Window::default();
         let limits = Limits::default();
-        assert_eq!(window.admit(SECOND, &counts(1_000, 50), &limits), Ok(()));
         assert_eq!(
-            window.admit(SECOND * 2, &counts(10, 2), &limits),
+            window.admit(SECOND, None, &counts(1_000, 50), &limits),
+            Ok(())
+        );
+        assert_eq!(
+            window.admit(SECOND * 2, None, &counts(10, 2), &limits),
             Err(Reason::NotJson)
         );
         assert_eq!(
-            window.admit(SECOND * 2, &counts(1_000, 50), &limits),
+            window.admit(SECOND * 2, None, &counts(1_000, 50), &limits),
             Ok(())
         );
-        assert_eq!(window.admit(SECOND * 63, &counts(10, 10), &limits), Ok(()));
+        assert_eq!(
+            window.admit(SECOND * 63, None, &counts(10, 10), &limits),
+            Ok(())
+        );
+    }
+
+    /// 100 bad records must not stop detection for good.
+    #[test]
+    fn a_batch_that_was_held_for_a_window_goes_on_and_the_next_is_held() {
+        let mut window = Window::default();
+        let limits = Limits::default();
+        let mut at = |second, held: Option<u32>| {
+            let held = held.map(|since| SECOND * since);
+            window.admit(SECOND * second, held, &counts(500, 500), &limits)
+        };
+        assert_eq!(at(1, None), Err(Reason::NotJson));
+        assert_eq!(at(60, Some(1)), Err(Reason::NotJson));
+        assert_eq!(at(61, Some(1)), Ok(()));
+        assert_eq!(at(61, None), Err(Reason::NotJson));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub const ROWS: &[Row] = &[
 
     row(Section::Http, "listen", Kind::Address, Value("127.0.0.1:9600"), "Address of `/metrics`, `/livez` and `/readyz`. There is no login: keep it inside. Port `0` takes a free port."),
 
-    row(Section::DeadLetters, "breaker", Kind::Nested("mapping"), Absent("the defaults below"), "When so much is parked for one reason that the line should stop: a changed schema must not pour a day of logs into the dead letters."),
+    row(Section::DeadLetters, "breaker", Kind::Nested("mapping"), Absent("the defaults below"), "When so much is parked for one reason that the line should stop: a changed schema must not pour a day of logs into the dead letters. A source that is held back goes on with one batch a window."),
 
     row(Section::Breaker, "share", Kind::Share, Value("5%"), "Share of the records within `window` that may be parked for one reason. `100%` never stops the line."),
     row(Section::Breaker, "window", Kind::Duration, Value("1m"), "Length of the window."),
