@@ -1,12 +1,11 @@
 //! What Kafka sources and sinks share: brokers, TLS, login, properties.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use palisade_detect::diagnostic::{Diagnostic, code};
 use palisade_detect::yaml::Yaml;
-use palisade_ingest::secret::Secret;
 use palisade_ingest::source::kafka::check_property;
+pub use palisade_ingest::source::kafka::{Mechanism, Sasl, Tls};
 
 use super::options::{Kind, Section};
 use super::reader::{From, Map, Reader};
@@ -23,52 +22,6 @@ pub struct KafkaClient {
     pub sasl: Option<Sasl>,
     /// Further librdkafka properties, checked.
     pub properties: BTreeMap<String, String>,
-}
-
-/// `tls:`.
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// Certificate authorities; `None`: the system's.
-    pub ca: Option<PathBuf>,
-    /// Client certificate.
-    pub certificate: Option<PathBuf>,
-    /// Its private key.
-    pub key: Option<PathBuf>,
-    /// Password of the private key.
-    pub key_password: Option<Secret>,
-}
-
-/// `sasl:`.
-#[derive(Debug, Clone)]
-pub struct Sasl {
-    /// Mechanism.
-    pub mechanism: Mechanism,
-    /// User.
-    pub username: String,
-    /// Password.
-    pub password: Secret,
-}
-
-/// SASL mechanisms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// `PLAIN`.
-    Plain,
-    /// `SCRAM-SHA-256`.
-    ScramSha256,
-    /// `SCRAM-SHA-512`.
-    ScramSha512,
-}
-
-impl Mechanism {
-    /// Its name in the protocol.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
-    }
 }
 
 impl Reader<'_> {

@@ -10,7 +10,7 @@ use palisade_detect::time::Timestamp;
 use palisade_detect::yaml::Node;
 use palisade_ingest::source::kafka;
 
-use super::client::{KafkaClient, Mechanism};
+use super::client::KafkaClient;
 use super::options::{Kind, Section};
 use super::reader::{From, Map, Reader};
 use super::value;
@@ -66,21 +66,6 @@ impl KafkaSource {
             Start::Latest => kafka::Start::Latest,
             Start::Timestamp(time) => kafka::Start::At(time),
         };
-        let tls = self.client.tls.as_ref().map(|tls| kafka::Tls {
-            ca: tls.ca.clone(),
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            key_password: tls.key_password.clone(),
-        });
-        let sasl = self.client.sasl.as_ref().map(|sasl| kafka::Sasl {
-            mechanism: match sasl.mechanism {
-                Mechanism::Plain => kafka::Mechanism::Plain,
-                Mechanism::ScramSha256 => kafka::Mechanism::ScramSha256,
-                Mechanism::ScramSha512 => kafka::Mechanism::ScramSha512,
-            },
-            username: sasl.username.clone(),
-            password: sasl.password.clone(),
-        });
         kafka::KafkaConfig {
             name: Arc::from(name),
             brokers: self.client.brokers.clone(),
@@ -88,8 +73,8 @@ impl KafkaSource {
             group: self.group.clone(),
             start,
             instance: Some(self.instance.clone()),
-            tls,
-            sasl,
+            tls: self.client.tls.clone(),
+            sasl: self.client.sasl.clone(),
             properties: self.client.properties.clone(),
         }
     }

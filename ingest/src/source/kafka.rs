@@ -106,6 +106,17 @@ pub enum Mechanism {
     ScramSha512,
 }
 
+impl Mechanism {
+    /// Its name in the protocol.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
 impl KafkaConfig {
     /// Judges the configuration without connecting.
     ///

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::{KafkaConfig, Mechanism};
+use super::KafkaConfig;
 
 /// Kilobytes that librdkafka reads ahead for each partition.
 ///
@@ -97,12 +97,7 @@ fn security(config: &KafkaConfig, client: &mut ClientConfig) {
         }
     }
     if let Some(sasl) = &config.sasl {
-        let mechanism = match sasl.mechanism {
-            Mechanism::Plain => "PLAIN",
-            Mechanism::ScramSha256 => "SCRAM-SHA-256",
-            Mechanism::ScramSha512 => "SCRAM-SHA-512",
-        };
-        client.set("sasl.mechanism", mechanism);
+        client.set("sasl.mechanism", sasl.mechanism.as_str());
         client.set("sasl.username", &sasl.username);
         client.set("sasl.password", sasl.password.expose());
     }
