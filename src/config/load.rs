@@ -53,36 +53,33 @@ impl Findings {
 /// Everything that is wrong with it, warnings included.
 pub fn load(path: &Path) -> Result<Loaded, Findings> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
+    let bytes = read(path).map_err(|error| {
         let message = format!("the configuration cannot be read: {error}");
         let problem = Diagnostic::error(code::FILE_UNREADABLE, &Place::start_of(&name), message);
-        return Err(Findings {
+        Findings {
             diagnostics: vec![problem],
             text: Arc::from(""),
-        });
-    }
+        }
+    })?;
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&name, &bytes, base, &environment)
 }
 
+/// The bytes of a configuration, at most one more than it may have.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The rules that a configuration names, whatever else is wrong with it; none where that cannot be
-/// read. A path that is not there is the
-/// configuration's own problem and is left out.
+/// read. A path that is not there is the configuration's own problem and is left out.
 pub fn rules_of(path: &Path) -> Vec<PathBuf> {
-    let Ok(file) = File::open(path) else {
+    let Ok(bytes) = read(path) else {
         return Vec::new();
     };
-    let mut bytes = Vec::new();
-    if file
-        .take(FILE_BYTES_MAX as u64)
-        .read_to_end(&mut bytes)
-        .is_err()
-    {
-        return Vec::new();
-    }
     let documents = yaml::parse("", &bytes).unwrap_or_default();
     let base = path.parent().unwrap_or(Path::new(""));
     let listed = documents
