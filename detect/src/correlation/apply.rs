@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::evidence::{Detail, FOLD_BYTES_MAX, GROUP_BYTES_MAX, Witness};
 use super::group::{Element, Group, Key};
-use super::lane::{Input, Lane};
+use super::lane::{Freed, Input, Lane};
 use super::report::Firing;
 use super::{
     CorrelationDef, DefKind, Definitions, Fold, Output, Pos, StepError, unreadable, window,
@@ -179,6 +179,14 @@ impl Fold {
         self.enforce(&name, &key);
     }
 
+    /// Counts a group that was forgotten; says whether that made room.
+    fn account(&mut self, freed: &Freed) -> bool {
+        self.slots -= freed.slots;
+        self.bytes -= freed.bytes;
+        self.evicted += 1;
+        freed.slots > 0
+    }
+
     /// Brings the state back within its quotas; the group at `key`, which was just touched, is the
     /// last to go.
     fn enforce(&mut self, name: &(Id, Arc<str>), key: &[u8]) {
@@ -186,10 +194,7 @@ impl Fold {
             && lane.slots() > self.limits.slots_per_correlation
         {
             let freed = lane.evict(key);
-            self.slots -= freed.slots;
-            self.bytes -= freed.bytes;
-            self.evicted += 1;
-            if freed.slots == 0 {
+            if !self.account(&freed) {
                 break;
             }
         }
@@ -198,10 +203,7 @@ impl Fold {
                 break;
             };
             let freed = lane.evict(key);
-            self.slots -= freed.slots;
-            self.bytes -= freed.bytes;
-            self.evicted += 1;
-            if freed.slots == 0 {
+            if !self.account(&freed) {
                 break;
             }
         }
