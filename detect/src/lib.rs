@@ -64,6 +64,7 @@ pub mod logsource;
 pub mod event;
 pub mod id;
 pub mod diagnostic;
+pub mod attack;
 pub mod yaml;
 pub mod rule;
 pub mod pipeline;
