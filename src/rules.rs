@@ -18,7 +18,7 @@ use crate::config::Pipelines;
 pub mod house;
 mod walk;
 
-pub use walk::{RULE_FILES_MAX, walk};
+pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, walk};
 
 /// The built-in field map for Azure logs.
 pub const FIELD_MAP: &str = include_str!("../detections/pipelines/azure.yml");

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::walk;
+use super::{RULE_BYTES_MAX, walk};
 use crate::config::Pipelines;
 
 fn put(root: &Path, name: &str) {
@@ -68,6 +68,42 @@ fn what_cannot_be_read_is_a_diagnostic_and_the_rest_is_read() {
             missing.display().to_string(),
             format!("{}/two.yml", dir.path().display())
         ]
+    );
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_without_being_opened() {
+    let dir = tempfile::tempdir().expect("a directory");
+    put(dir.path(), "one.yml");
+    let pipe = dir.path().join("two.yml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("`mkfifo` is there").success());
+    let (files, problems) = walk(&[dir.path().to_owned()]);
+    assert_eq!(files.len(), 1);
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = format!(
+        "{}:1:1: error[PAL0114]: this cannot be read: it is no regular file",
+        pipe.display()
+    );
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
+fn set_over_the_limit_of_bytes_is_refused_as_a_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let most = RULE_BYTES_MAX / (1 << 20);
+    for n in 0..=most {
+        let file = fs::File::create(dir.path().join(format!("{n:03}.yml")));
+        file.and_then(|file| file.set_len(1 << 20)).expect("a file");
+    }
+    let (files, problems) = walk(&[dir.path().to_owned()]);
+    assert_eq!(files.len(), 0);
+    let [over] = problems.as_slice() else {
+        panic!("one problem, not {problems:?}");
+    };
+    assert_eq!(
+        over.message,
+        "the rule set has more than the limit of 134217728 bytes with this file"
     );
 }
 

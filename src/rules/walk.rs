@@ -10,9 +10,12 @@ use palisade_detect::diagnostic::{Diagnostic, Place, code};
 use palisade_detect::rule::RuleFile;
 use palisade_detect::yaml::FILE_BYTES_MAX;
 
-/// Most rule files that are read; the public collections hold a few thousand. Further ones are
-/// reported.
+/// Most rule files of a set; the public collections hold a few thousand. A larger set is refused as
+/// a whole: a part of it would look like full coverage.
 pub const RULE_FILES_MAX: usize = 50_000;
+/// Most bytes of all rule files of a set, which are held in memory while they are read. The largest
+/// public collection has 8 MiB. A larger set is refused as a whole.
+pub const RULE_BYTES_MAX: usize = 128 << 20;
 /// Deepest folder below a path that is entered.
 const FOLDER_DEPTH_MAX: usize = 32;
 /// Folders that hold no rules.
@@ -22,13 +25,17 @@ const SKIPPED_FOLDERS: [&str; 2] = ["pipelines", "lists"];
 /// rule file, by relative path. A file that is reached twice is read once.
 ///
 /// Skipped are hidden entries, `*.cases.yml` and the folders `pipelines` and `lists`. A link is
-/// followed, a circle of links only once.
+/// followed, a circle of links only once. Of a set over [`RULE_FILES_MAX`] or [`RULE_BYTES_MAX`] no
+/// file is given.
 pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
     let mut walk = Walk::default();
     for path in paths {
         let found = walk.paths_of(path);
         for path in found {
-            walk.file(&path);
+            if let Err(over) = walk.file(&path) {
+                walk.problems.push(over);
+                return (Vec::new(), walk.problems);
+            }
         }
     }
     (walk.files, walk.problems)
@@ -40,19 +47,29 @@ pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
 /// # Errors
 /// The reason as a diagnostic.
 pub(super) fn read(path: &Path) -> Result<RuleFile, Diagnostic> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
+    let bytes = bytes(path).map_err(|error| unreadable(path, &error))?;
     Ok(RuleFile {
         name: name(path),
         bytes,
     })
 }
 
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for whoever writes to it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[derive(Default)]
 struct Walk {
     files: Vec<RuleFile>,
+    bytes: usize,
     problems: Vec<Diagnostic>,
     seen: BTreeSet<PathBuf>,
 }
@@ -116,23 +133,36 @@ impl Walk {
         above.pop();
     }
 
-    fn file(&mut self, path: &Path) {
-        if self.files.len() >= RULE_FILES_MAX {
-            let message = format!("more than {RULE_FILES_MAX} rule files; this one is not read");
-            let place = Place::start_of(&name(path));
-            self.problems
-                .push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
-            return;
-        }
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When the set is over a limit with it.
+    fn file(&mut self, path: &Path) -> Result<(), Diagnostic> {
         if let Ok(real) = path.canonicalize()
             && !self.seen.insert(real)
         {
-            return;
+            return Ok(());
+        }
+        let over = |what: String| {
+            let place = Place::start_of(&name(path));
+            let message = format!("the rule set has more than {what} with this file");
+            Diagnostic::error(code::TOO_MANY_RULES, &place, message)
+                .with_help("nothing of it is loaded: name fewer folders, or split the set")
+        };
+        if self.files.len() >= RULE_FILES_MAX {
+            return Err(over(format!("the limit of {RULE_FILES_MAX} files")));
         }
         match read(path) {
-            Ok(file) => self.files.push(file),
+            Ok(file) => {
+                self.bytes += file.bytes.len();
+                if self.bytes > RULE_BYTES_MAX {
+                    return Err(over(format!("the limit of {RULE_BYTES_MAX} bytes")));
+                }
+                self.files.push(file);
+            }
             Err(problem) => self.problems.push(problem),
         }
+        Ok(())
     }
 }
 
