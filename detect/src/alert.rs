@@ -14,6 +14,8 @@ use crate::rule::Level;
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "palisade.alert/1";
+/// [`RuleInfo::kind`] of a detection rule, whether or not its repeats are held back.
+pub const SINGLE: &str = "single";
 
 /// An alert in the canonical form that every sink renders from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -302,6 +302,9 @@ pub struct Filter {
 pub struct PalisadeKeys {
     /// How long repeats stay silent; `None`: the default of the rule's kind.
     pub suppress: Option<Suppress>,
+    /// Fields by which repeats are told apart (`suppress: {by: …}`); empty: a detection rule is
+    /// silent as a whole, a correlation for its group. A correlation has none but its group here.
+    pub suppress_by: Vec<String>,
 }
 
 /// `suppress:` under `palisade:`.

@@ -8,9 +8,9 @@ use super::window::Window;
 use super::{CorrelationDef, DefKind, Definitions, GroupKey, Pos};
 use crate::alert::{
     Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Group as AlertGroup, Product,
-    SCHEMA, Tenant, attack_of, numbered, observables_of,
+    SCHEMA, SINGLE, Tenant, attack_of, numbered, observables_of,
 };
-use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key};
+use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key, single_alert_id};
 use crate::matches::{Match, Source, Via, key_partition};
 use crate::time::Timestamp;
 
@@ -61,7 +61,7 @@ impl Firing<'_> {
         let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Alert {
             schema: SCHEMA.to_owned(),
-            alert_id: correlation_alert_id(tenant, &def.id, key, self.event_id).to_string(),
+            alert_id: self.alert_id().to_string(),
             revision: 0,
             activity: Activity::Create,
             dedupe_key: dedupe_key(tenant, &def.id, key).to_string(),
@@ -88,6 +88,17 @@ impl Firing<'_> {
             labels: BTreeMap::new(),
             product: Product::palisade(),
             truncated,
+        }
+    }
+
+    /// The id of the alert. A detection rule's alert keeps its id whether or not, and by whatever
+    /// fields, repeats are held back.
+    fn alert_id(&self) -> Id {
+        let (id, tenant) = (&self.def.id, &self.trigger.tenant);
+        if self.def.rule.kind == SINGLE {
+            single_alert_id(tenant, id, self.event_id)
+        } else {
+            correlation_alert_id(tenant, id, &self.trigger.group_key, self.event_id)
         }
     }
 

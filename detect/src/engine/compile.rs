@@ -7,7 +7,7 @@ use super::plan::{Plan, Planner, counted};
 use super::resolve::{Referred, Resolved, resolve};
 use super::version::{Canonical, of_detection};
 use super::{Engine, EngineOptions, LoadedRule};
-use crate::alert::RuleInfo;
+use crate::alert::{RuleInfo, SINGLE};
 use crate::correlation::{CorrelationDef, DefKind};
 use crate::diagnostic::Diagnostic;
 use crate::id::Id;
@@ -71,7 +71,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
             .map(|((detection, rule), matcher)| Compiled {
                 logsource: detection.logsource.clone(),
                 matcher,
-                info: info(&detection.meta, rule.version, "single"),
+                info: info(&detection.meta, rule.version, SINGLE),
                 at_once: rule.alerts && held_back(detection).is_none(),
             });
     let compiled = compiled.collect();
@@ -85,8 +85,10 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
     let (mut correlations, mut plans) = parts.correlations();
     for (place, detection) in detections.iter().enumerate() {
         if let Some(span) = held_back(detection).filter(|_| loaded[place].alerts) {
-            correlations.push(Arc::new(parts.held_back(place, span)));
-            plans.push(Plan::of_rule(place));
+            let by = &detection.palisade.suppress_by;
+            let paths: Vec<_> = by.iter().map(|name| detection.names.paths(name)).collect();
+            correlations.push(Arc::new(parts.held_back(place, span, &paths)));
+            plans.push(Plan::of_rule(place, paths));
         }
     }
     let engine = Engine {
@@ -338,23 +340,33 @@ impl Parts<'_> {
 
     /// A detection rule whose repeats are held back, as a correlation of one event or more: the
     /// memory of its last alert is then log content, and a restart does not repeat it.
-    fn held_back(&self, place: usize, span: Span) -> CorrelationDef {
-        let meta = &self.detections[place].meta;
+    fn held_back(&self, place: usize, span: Span, paths: &[Vec<String>]) -> CorrelationDef {
+        let detection = &self.detections[place];
+        let meta = &detection.meta;
         let rule = &self.loaded[place];
         let mut hash = Canonical::new("held back");
         hash.text(&rule.id);
         hash.id(rule.version);
         hash.number(span.ticks());
+        hash.count(paths.len());
+        for paths in paths {
+            hash.texts(paths);
+        }
+        let shown = |(name, paths): (&String, &Vec<String>)| match paths.as_slice() {
+            [one] => one.clone(),
+            _ => name.clone(),
+        };
+        let by = &detection.palisade.suppress_by;
         CorrelationDef {
             id: rule.id.to_string(),
             version: hash.finish(),
-            rule: info(meta, rule.version, "single"),
+            rule: info(meta, rule.version, SINGLE),
             title: meta.title.clone(),
             description: meta.description.clone(),
             severity: meta.level.unwrap_or(Level::Medium),
             kind: DefKind::EventCount(Bounds(vec![(Comparison::Gte, 1.0)])),
             base_rules: vec![rule.id.to_string()],
-            group_by: Vec::new(),
+            group_by: by.iter().zip(paths).map(shown).collect(),
             timespan: span,
             alerts: true,
             suppress: Some(span),

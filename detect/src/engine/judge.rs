@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::plan::{Input, Taken, ValuePlan};
+use super::plan::{Absent, Input, Taken, ValuePlan};
 use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict};
 use crate::alert::{
     Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, Tenant,
@@ -225,7 +225,13 @@ impl<'e> Facts<'e> {
         // By aliases, one event may belong to different groups for different rules.
         let mut groups: BTreeMap<Vec<String>, Vec<&Input>> = BTreeMap::new();
         for input in met {
-            let values = input.group.iter().map(|paths| self.group_value(paths));
+            let values = input.group.iter().map(|paths| {
+                let value = self.group_value(paths);
+                match input.absent {
+                    Absent::TakesNoPart => value,
+                    Absent::CountsAsEmpty => Some(value.unwrap_or_default()),
+                }
+            });
             if let Some(values) = values.collect() {
                 groups.entry(values).or_default().push(input);
             }

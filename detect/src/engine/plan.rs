@@ -22,10 +22,21 @@ pub(super) struct Input {
     pub(super) slot: u32,
     /// The group-by fields.
     pub(super) group: Vec<Vec<String>>,
+    /// What an event without one of them does.
+    pub(super) absent: Absent,
     /// The counted fields.
     pub(super) value: Option<ValuePlan>,
     /// What correlations further out take from the same event.
     pub(super) carried: Vec<CarriedPlan>,
+}
+
+/// What becomes of an event that lacks a group-by field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It takes no part (COR-9).
+    TakesNoPart,
+    /// The field counts as empty text: what holds back repeats must not lose an alert.
+    CountsAsEmpty,
 }
 
 /// The counted fields of a correlation.
@@ -54,13 +65,14 @@ pub(super) enum Taken {
 }
 
 impl Plan {
-    /// The plan of one rule by itself, in one group.
-    pub(super) fn of_rule(rule: usize) -> Self {
+    /// The plan of one rule by itself, whose repeats are told apart by these paths.
+    pub(super) fn of_rule(rule: usize, group: Vec<Vec<String>>) -> Self {
         Self {
             inputs: vec![Input {
                 rule,
                 slot: 0,
-                group: Vec::new(),
+                group,
+                absent: Absent::CountsAsEmpty,
                 value: None,
                 carried: Vec::new(),
             }],
@@ -98,6 +110,7 @@ impl Planner<'_> {
                 rule,
                 slot: u32::try_from(slot).unwrap_or(u32::MAX),
                 group: correlation.group_by.iter().map(paths).collect(),
+                absent: Absent::TakesNoPart,
                 value: counted(&correlation.kind).map(|(fields, numeric)| ValuePlan {
                     fields: fields
                         .iter()

@@ -1,3 +1,5 @@
+mod house;
+
 use std::borrow::Cow;
 
 use super::*;

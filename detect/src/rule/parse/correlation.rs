@@ -90,6 +90,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
         }
         Some(node) => reader.span("timespan", node),
     };
+    same_group(reader, &palisade.suppress_by, group_by.as_deref());
     let (aliases, alias_places) = aliases(reader, section);
     let generate = generate(reader, section);
     let (kind, expression) = condition(reader, section, kind?)?;
@@ -111,6 +112,26 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
         expression,
         alias_places,
     })
+}
+
+/// Checks that a correlation is silenced by its group: the memory of what it said stands with the
+/// group, of which each key partition knows its own only.
+fn same_group(reader: &mut Reader<'_>, by: &[String], group_by: Option<&[(String, Place)]>) {
+    let Some(group_by) = group_by.filter(|_| !by.is_empty()) else {
+        return;
+    };
+    let in_group = |name: &String| group_by.iter().any(|(grouped, _)| grouped == name);
+    let in_by = |(grouped, _): &(String, Place)| by.contains(grouped);
+    if by.iter().all(in_group) && group_by.iter().all(in_by) {
+        return;
+    }
+    let node = reader.root.get("palisade").and_then(|n| n.get("suppress"));
+    let node = node.and_then(|n| n.get("by")).unwrap_or(reader.root);
+    let message = "a correlation is silenced for its group: `by` must name what `group-by` names";
+    let help = "leave `by` out, or name the fields of `group-by`; to be silenced more widely, \
+                group by less";
+    let place = node.place.clone();
+    reader.push(Diagnostic::error(code::INVALID_CORRELATION, &place, message).with_help(help));
 }
 
 /// The type.

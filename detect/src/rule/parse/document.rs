@@ -10,9 +10,13 @@ use crate::yaml::{Node, Yaml};
 
 use super::super::condition::ConditionProblem;
 use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
+use super::detection::need_texts;
 
 /// Longest title, in characters (detection rule schema).
 const TITLE_CHARS_MAX: usize = 256;
+
+/// Most fields by which a rule tells its repeats apart; each is a value in every match.
+const SUPPRESS_BY_MAX: usize = 16;
 
 /// How a document is called in messages: its id, else name, else title.
 pub(super) fn key_of(root: &Node) -> Option<String> {
@@ -234,15 +238,15 @@ impl<'a> Reader<'a> {
         };
         for (key, value) in entries {
             match key.as_text() {
-                Some("suppress") => keys.suppress = self.suppress(value),
-                _ => self.unknown_palisade_key(key, "palisade", "suppress"),
+                Some("suppress") => keys.suppress = self.suppress(value, &mut keys.suppress_by),
+                _ => self.unknown_palisade_key(key, "palisade", &["suppress"]),
             }
         }
         keys
     }
 
-    /// `none`, or a mapping with `for`.
-    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
+    /// `none`, or a mapping with `for` and perhaps `by`.
+    fn suppress(&mut self, node: &Node, by: &mut Vec<String>) -> Option<Suppress> {
         if node.as_text() == Some("none") {
             return Some(Suppress::None);
         }
@@ -250,7 +254,7 @@ impl<'a> Reader<'a> {
             let message = "`suppress` must be `none` or a mapping with `for`";
             self.push(
                 Diagnostic::error(code::WRONG_TYPE, &node.place, message)
-                    .with_help("write `suppress: none` or `suppress: {for: 1h}`"),
+                    .with_help("write `suppress: none` or `suppress: {by: [User], for: 1h}`"),
             );
             return None;
         };
@@ -258,7 +262,8 @@ impl<'a> Reader<'a> {
         for (key, value) in entries {
             match key.as_text() {
                 Some("for") => length = self.span("for", value),
-                _ => self.unknown_palisade_key(key, "suppress", "for"),
+                Some("by") => *by = self.suppress_by(value),
+                _ => self.unknown_palisade_key(key, "suppress", &["for", "by"]),
             }
         }
         if node.get("for").is_none() {
@@ -267,11 +272,33 @@ impl<'a> Reader<'a> {
         length.map(Suppress::For)
     }
 
+    /// The fields by which repeats are told apart.
+    fn suppress_by(&mut self, node: &Node) -> Vec<String> {
+        let fields = need_texts(self, "by", node).unwrap_or_default();
+        let mut by = Vec::with_capacity(fields.len());
+        for (name, place) in fields {
+            if name.is_empty() || by.contains(&name) {
+                let message = "a field of `by` is empty or named twice";
+                self.error(code::INVALID_VALUE, &place, message);
+            }
+            by.push(name);
+        }
+        if by.is_empty() || by.len() > SUPPRESS_BY_MAX {
+            let message = format!("`by` names 1 to {SUPPRESS_BY_MAX} fields");
+            self.push(
+                Diagnostic::error(code::INVALID_VALUE, &node.place, message)
+                    .with_help("without `by`, a detection rule is silent as a whole"),
+            );
+        }
+        by
+    }
+
     /// Reports a key of ours that does not exist.
-    fn unknown_palisade_key(&mut self, key: &Node, map: &str, known: &str) {
+    fn unknown_palisade_key(&mut self, key: &Node, map: &str, known: &[&str]) {
         let name = scalar_text(key);
         let message = format!("key `{name}` under `{map}` is unknown");
-        let help = suggestion(&name, [known]).unwrap_or_else(|| format!("known is `{known}`"));
+        let help = suggestion(&name, known.iter().copied())
+            .unwrap_or_else(|| format!("known: `{}`", known.join("`, `")));
         self.push(
             Diagnostic::error(code::UNKNOWN_PALISADE_KEY, &key.place, message).with_help(help),
         );

@@ -167,7 +167,7 @@ fn metadata_of_the_wrong_type_or_value_refuses_the_rule() {
         ("title: t\npalisade: [x]\n", "wrong-type"),
         ("title: t\npalisade: {supress: none}\n", "invalid-value"),
         (
-            "title: t\npalisade: {suppress: {for: 1h, by: [A]}}\n",
+            "title: t\npalisade: {suppress: {for: 1h, bye: [A]}}\n",
             "invalid-value",
         ),
         (
@@ -571,4 +571,33 @@ fn correlation_of_too_many_rules_is_refused() {
     );
     let text = format!("{}{}", good("a"), correlation("c", &keys));
     assert_eq!(kinds(&[&text]), ["limit-exceeded"]);
+}
+
+#[test]
+fn silence_by_fields_is_bounded_and_for_a_correlation_its_group() {
+    let suppress = |by: &str| format!("palisade: {{suppress: {{by: {by}, for: 1h}}}}\n");
+    let many: Vec<String> = (0..17).map(|n| format!("F{n}")).collect();
+    for (by, kinds_expected) in [
+        ("[User, Ip]", &[][..]),
+        ("User", &[]),
+        ("[]", &["invalid-value"]),
+        ("[User, User]", &["invalid-value"]),
+        ("['']", &["invalid-value"]),
+        (&format!("[{}]", many.join(", ")), &["invalid-value"]),
+        ("{a: b}", &["wrong-type", "invalid-value"]),
+    ] {
+        let text = rule("a", &suppress(by), "{s: {A: 1}, condition: s}");
+        assert_eq!(kinds(&[&text]), kinds_expected, "{by}");
+    }
+    let keys = "  type: event_count\n  rules: [a]\n  group-by: [User, Ip]\n  timespan: 5m\n  \
+                condition: {gte: 2}\n";
+    for (by, kinds_expected) in [
+        ("[Ip, User]", &[][..]),
+        ("[User]", &["invalid-correlation"]),
+        ("[User, Ip, Host]", &["invalid-correlation"]),
+    ] {
+        let keys = format!("{keys}{}", suppress(by));
+        let text = format!("{}{}", good("a"), correlation("c", &keys));
+        assert_eq!(kinds(&[&text]), kinds_expected, "{by}");
+    }
 }
