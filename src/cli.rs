@@ -171,9 +171,10 @@ pub fn load_config(path: &Path, terminal: Terminal) -> anyhow::Result<Loaded> {
 }
 
 /// Output of commands that print for people or for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TextOrJson {
     /// For people.
+    #[default]
     Text,
     /// For programs: one JSON document.
     Json,

@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use palisade_detect::diagnostic::{self, Color, Diagnostic};
 use palisade_detect::engine::{Engine, EngineOptions};
+use palisade_detect::lint::{self, Observed, Sheet, Workspace};
 use palisade_detect::pipeline::{self, Pipeline};
-use palisade_detect::rule::{RuleFile, parse};
+use palisade_detect::rule::{RuleFile, RuleSet, parse};
+use palisade_detect::time::Timestamp;
 
 use crate::config::Pipelines;
 
 pub mod house;
 mod walk;
 
-pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, walk};
+pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
 
 /// The built-in field map for Azure logs.
 pub const FIELD_MAP: &str = include_str!("../detections/pipelines/azure.yml");
@@ -109,11 +111,47 @@ impl Findings {
     }
 }
 
+/// What is looked at besides whether rules load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lint<'a> {
+    /// Which fields records were seen with.
+    pub observed: Option<&'a Observed>,
+    /// The time by which dates are judged.
+    pub now: Option<Timestamp>,
+}
+
 /// Loads the rules at these paths.
 pub fn load(paths: &[PathBuf], pipelines: &Pipelines, options: EngineOptions) -> Loaded {
+    load_from(paths, pipelines, options, None)
+}
+
+/// As [`load`], and runs every check over the rules and over what stands beside them.
+pub fn load_and_lint(
+    paths: &[PathBuf],
+    pipelines: &Pipelines,
+    options: EngineOptions,
+    lint: Lint<'_>,
+) -> Loaded {
+    load_from(paths, pipelines, options, Some(lint))
+}
+
+fn load_from(
+    paths: &[PathBuf],
+    pipelines: &Pipelines,
+    options: EngineOptions,
+    lint: Option<Lint<'_>>,
+) -> Loaded {
     let (files, problems) = walk(paths);
     let (maps, more) = pipeline_files(pipelines);
-    let mut loaded = load_files(&files, &maps, options);
+    let mut loaded = match lint {
+        None => load_files(&files, &maps, options),
+        Some(lint) => {
+            let (cases, unreadable) = cases(paths);
+            let mut loaded = lint_files(&files, &maps, &cases, lint, options);
+            loaded.findings.diagnostics.extend(unreadable);
+            loaded
+        }
+    };
     if !more.is_empty() {
         loaded.engine = None;
     }
@@ -127,27 +165,90 @@ pub fn load(paths: &[PathBuf], pipelines: &Pipelines, options: EngineOptions) ->
 
 /// Loads rule files that are in memory.
 pub fn load_files(files: &[RuleFile], maps: &[RuleFile], options: EngineOptions) -> Loaded {
-    let (mut rules, mut diagnostics) = parse::parse(files);
-    let pipelines: Option<Vec<Pipeline>> = match pipeline::parse(maps) {
-        Ok(pipelines) => Some(pipelines),
+    let (rules, diagnostics) = parse::parse(files);
+    let (engine, diagnostics) = compile(rules, maps, options, diagnostics, |_| Vec::new());
+    finish(engine, diagnostics, files, &[maps])
+}
+
+/// As [`load_files`], with checks.
+pub fn lint_files(
+    files: &[RuleFile],
+    maps: &[RuleFile],
+    cases: &[RuleFile],
+    lint: Lint<'_>,
+    options: EngineOptions,
+) -> Loaded {
+    let parsed = parse::parse_documents(files);
+    let mut diagnostics = parsed.diagnostics;
+    let case_sheets = sheets(cases, &mut diagnostics);
+    // What keeps a pipeline from being YAML is reported where it is loaded.
+    let pipelines = sheets(maps, &mut Vec::new());
+    let written = parsed.rules.clone();
+    let (engine, diagnostics) = compile(parsed.rules, maps, options, diagnostics, |judged| {
+        lint::lint(&Workspace {
+            files,
+            documents: &parsed.documents,
+            rules: &written,
+            judged,
+            pipelines: &pipelines,
+            cases: &case_sheets,
+            observed: lint.observed,
+            now: lint.now,
+        })
+    });
+    finish(engine, diagnostics, files, &[maps, cases])
+}
+
+/// Files as YAML; those that are none are left out and reported.
+fn sheets(files: &[RuleFile], diagnostics: &mut Vec<Diagnostic>) -> Vec<Sheet> {
+    let mut sheets = Vec::with_capacity(files.len());
+    for file in files {
+        match Sheet::read(file.clone()) {
+            Ok(sheet) => sheets.push(sheet),
+            Err(problems) => diagnostics.extend(problems),
+        }
+    }
+    sheets
+}
+
+/// From rules as written to an engine; `look` is shown the rules as they will be judged.
+fn compile(
+    mut rules: RuleSet,
+    maps: &[RuleFile],
+    options: EngineOptions,
+    mut diagnostics: Vec<Diagnostic>,
+    look: impl FnOnce(&RuleSet) -> Vec<Diagnostic>,
+) -> (Option<Engine>, Vec<Diagnostic>) {
+    let pipelines: Vec<Pipeline> = match pipeline::parse(maps) {
+        Ok(pipelines) => pipelines,
         Err(problems) => {
             diagnostics.extend(problems);
-            None
+            return (None, diagnostics);
         }
     };
-    let engine = pipelines.map(|pipelines| {
-        diagnostics.extend(pipeline::apply(&pipelines, &mut rules));
-        let (engine, problems) = Engine::compile(rules, options);
-        diagnostics.extend(problems);
-        engine
-    });
+    diagnostics.extend(pipeline::apply(&pipelines, &mut rules));
+    diagnostics.extend(look(&rules));
+    let (engine, problems) = Engine::compile(rules, options);
+    diagnostics.extend(problems);
+    (Some(engine), diagnostics)
+}
+
+/// Puts together what was loaded; `beside` are the other files that diagnostics may be about.
+fn finish(
+    engine: Option<Engine>,
+    diagnostics: Vec<Diagnostic>,
+    files: &[RuleFile],
+    beside: &[&[RuleFile]],
+) -> Loaded {
     let skipped = skipped(&diagnostics);
     let mut findings = Findings {
         diagnostics,
         texts: BTreeMap::new(),
     };
     findings.keep_texts(files);
-    findings.keep_texts(maps);
+    for files in beside {
+        findings.keep_texts(files);
+    }
     Loaded {
         engine,
         findings,

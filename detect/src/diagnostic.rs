@@ -53,8 +53,29 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// The rule it keeps from loading, by id, else name, else title; `None` for a file.
+    /// The rule it concerns, by id, else name, else title; `None` for a file.
     pub rule: Option<String>,
+    /// What mends it without changing what the rule means, if that can be said.
+    pub fix: Option<Box<Fix>>,
+}
+
+/// Replacements in one file, the diagnostic's own, that mend a problem. They are applied all or not
+/// at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, in the imperative: `write the tag in lower case`.
+    pub title: String,
+    /// The replacements; no two of them overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// One replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Bytes of the file that are replaced, half open; empty to insert.
+    pub span: std::ops::Range<usize>,
+    /// What stands there instead.
+    pub text: String,
 }
 
 /// Whether output carries ANSI colours.
@@ -89,6 +110,16 @@ impl Severity {
     }
 }
 
+impl Edit {
+    /// Puts `text` in the place of what stands at `place`.
+    pub fn replace(place: &Place, text: impl Into<String>) -> Self {
+        Self {
+            span: place.span.clone(),
+            text: text.into(),
+        }
+    }
+}
+
 impl Diagnostic {
     /// An error of this code at this place.
     pub fn error(code: Code, place: &Place, message: impl Into<String>) -> Self {
@@ -100,6 +131,15 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             rule: None,
+            fix: None,
+        }
+    }
+
+    /// Advice of this code at this place.
+    pub fn info(code: Code, place: &Place, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Info,
+            ..Self::error(code, place, message)
         }
     }
 
@@ -129,6 +169,16 @@ impl Diagnostic {
     #[must_use]
     pub fn for_rule(mut self, rule: Option<&str>) -> Self {
         self.rule = rule.map(str::to_owned);
+        self
+    }
+
+    /// This diagnostic with what mends it: replacements in the file of its place.
+    #[must_use]
+    pub fn with_fix(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.fix = Some(Box::new(Fix {
+            title: title.into(),
+            edits,
+        }));
         self
     }
 

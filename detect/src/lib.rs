@@ -68,6 +68,7 @@ pub mod attack;
 pub mod yaml;
 pub mod rule;
 pub mod pipeline;
+pub mod lint;
 pub mod value;
 pub mod naive;
 pub mod engine;

@@ -7,9 +7,10 @@ use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::EngineOptions;
 
 use super::{Terminal, TextOrJson};
+use crate::clock::Clock;
 use crate::config::{Pipelines, load};
 use crate::exit::Exit;
-use crate::rules::{self, Findings};
+use crate::rules::{self, Findings, Lint};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +22,7 @@ Exit status: 0 nothing wrong (warnings may be shown), 1 a rule or pipeline does 
 configuration cannot be used.";
 
 /// Options of `check`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Configuration file to judge with the rules it names.
@@ -58,11 +59,15 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
 }
 
 /// What was found.
-struct Judged {
-    findings: Findings,
-    rules: usize,
-    correlations: usize,
-    exit: Exit,
+pub struct Judged {
+    /// Everything that is wrong, and worth knowing.
+    pub findings: Findings,
+    /// Rules that load.
+    pub rules: usize,
+    /// Correlations that load.
+    pub correlations: usize,
+    /// How the program ends.
+    pub exit: Exit,
 }
 
 impl Judged {
@@ -86,7 +91,8 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
-fn judge(args: &Args) -> Judged {
+/// Judges what the options name.
+pub fn judge(args: &Args) -> Judged {
     let mut findings = Findings::default();
     let mut paths = args.paths.clone();
     let mut pipelines = Pipelines::built_in();
@@ -109,7 +115,11 @@ fn judge(args: &Args) -> Judged {
         }
     }
     let pipelines = pipelines.with_arguments(&args.pipelines);
-    let loaded = rules::load(&paths, &pipelines, EngineOptions::default());
+    let lint = Lint {
+        observed: None,
+        now: Some(Clock::start().now()),
+    };
+    let loaded = rules::load_and_lint(&paths, &pipelines, EngineOptions::default(), lint);
     findings.join(loaded.findings);
     let exit = match findings.errors() {
         _ if unusable => Exit::Usage,

@@ -30,8 +30,7 @@ const SKIPPED_FOLDERS: [&str; 2] = ["pipelines", "lists"];
 pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
     let mut walk = Walk::default();
     for path in paths {
-        let found = walk.paths_of(path);
-        for path in found {
+        for path in walk.paths_of(path) {
             if let Err(over) = walk.file(&path) {
                 walk.problems.push(over);
                 return (Vec::new(), walk.problems);
@@ -39,6 +38,41 @@ pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
         }
     }
     (walk.files, walk.problems)
+}
+
+/// Reads all case files at these paths, within the limits of [`walk`]: `NAME.cases.yml` beside a file,
+/// and all below a folder.
+pub fn cases(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
+    let mut walk = Walk {
+        wanted: Wanted::Cases,
+        ..Walk::default()
+    };
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            found.extend(walk.paths_of(path));
+        } else {
+            let beside = ["cases.yml", "cases.yaml"].map(|end| path.with_extension(end));
+            found.extend(beside.into_iter().filter(|path| path.is_file()));
+        }
+    }
+    // What keeps a folder from being read is reported with its rules.
+    walk.problems.clear();
+    for path in found {
+        if let Err(over) = walk.file(&path) {
+            walk.problems.push(over);
+            return (Vec::new(), walk.problems);
+        }
+    }
+    (walk.files, walk.problems)
+}
+
+/// Which files of a folder are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Wanted {
+    #[default]
+    Rules,
+    Cases,
 }
 
 /// Reads one file, bounded: a file over the limit is cut one byte after it, which the reader of YAML
@@ -72,6 +106,7 @@ struct Walk {
     bytes: usize,
     problems: Vec<Diagnostic>,
     seen: BTreeSet<PathBuf>,
+    wanted: Wanted,
 }
 
 impl Walk {
@@ -126,7 +161,7 @@ impl Walk {
                 if !SKIPPED_FOLDERS.contains(&name.as_str()) {
                     self.folder(&path, above, found);
                 }
-            } else if is_rule_file(&name) {
+            } else if self.wanted.includes(&name) {
                 found.push(path);
             }
         }
@@ -166,12 +201,17 @@ impl Walk {
     }
 }
 
-fn is_rule_file(name: &str) -> bool {
-    let Some((stem, "yml" | "yaml")) = name.rsplit_once('.') else {
-        return false;
-    };
-    stem.rsplit_once('.')
-        .is_none_or(|(_, inner)| inner != "cases")
+impl Wanted {
+    /// Whether a file of this name is read.
+    fn includes(self, name: &str) -> bool {
+        let Some((stem, "yml" | "yaml")) = name.rsplit_once('.') else {
+            return false;
+        };
+        let of_cases = stem
+            .rsplit_once('.')
+            .is_some_and(|(_, inner)| inner == "cases");
+        of_cases == (self == Self::Cases)
+    }
 }
 
 /// A path with `/` between its parts, as diagnostics show it.

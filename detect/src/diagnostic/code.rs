@@ -5,7 +5,15 @@
 //! PAL02xx  documents         PAL06xx  filters
 //! PAL03xx  searches          PAL07xx  pipelines
 //! PAL04xx  conditions        PAL08xx  configuration
+//!
+//! PAL10xx  metadata          PAL15xx  values, expressions
+//! PAL11xx  style             PAL16xx  cost
+//! PAL12xx  tags              PAL17xx  correlations
+//! PAL13xx  duplicates        PAL18xx  fields, log sources
+//! PAL14xx  logic             PAL19xx  filters, pipelines, cases
 //! ```
+//!
+//! Numbers from 1000 on are checks of [`crate::lint`], never errors.
 //!
 //! A number is never reused. `kind` is the word of the conformance suite for errors of its list;
 //! warnings and configuration have words of their own.
@@ -147,6 +155,33 @@ codes! {
     CONFIG_VARIABLE = "PAL0805", "unknown-variable";
     /// Values of the configuration that do not go together.
     CONFIG_CONFLICT = "PAL0806", "conflict";
+
+    // Metadata.
+
+    /// A rule has no id.
+    NO_ID = "PAL1001", "no-id";
+    /// An id that is no UUID.
+    ID_NOT_UUID = "PAL1002", "id-not-uuid";
+    /// An id with upper-case letters.
+    ID_UPPER_CASE = "PAL1003", "id-upper-case";
+
+    // Style: PAL11xx.
+
+    // Tags: PAL12xx.
+
+    // Duplicates: PAL13xx.
+
+    // Logic: PAL14xx.
+
+    // Values and regular expressions: PAL15xx.
+
+    // Cost: PAL16xx.
+
+    // Correlations: PAL17xx.
+
+    // Fields and log sources: PAL18xx.
+
+    // Filters, pipelines, case files: PAL19xx.
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::yaml::{self, Node};
@@ -28,22 +28,72 @@ pub const RULES_MAX: usize = 50_000;
 /// Most problems that are reported of one file.
 pub const FILE_PROBLEMS_MAX: usize = 1_000;
 
+/// What rule files say, as rules and as the documents that those were read from.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The rules that can be honoured.
+    pub rules: RuleSet,
+    /// Every document that stands for a rule, in load order, whether the rule loads or not. One that
+    /// is no proper YAML is left out.
+    pub documents: Vec<RuleDocument>,
+    /// Every problem of every file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A document that stands for a rule; templates of a legacy collection are merged into it.
+#[derive(Debug, Clone)]
+pub struct RuleDocument {
+    /// Place of its file among those that were read.
+    pub file: usize,
+    /// What it says, a mapping.
+    pub root: Arc<Node>,
+    /// The rule that was made of it; `None` if it does not load.
+    pub rule: Option<RuleAt>,
+}
+
+/// The place of a rule in a [`RuleSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleAt {
+    /// In [`RuleSet::detections`].
+    Detection(usize),
+    /// In [`RuleSet::correlations`].
+    Correlation(usize),
+    /// In [`RuleSet::filters`].
+    Filter(usize),
+}
+
 /// Reads rule files in the order given.
 ///
 /// A document that cannot be honoured completely is left out and reported; the others load. What
 /// pipelines may still change (values under `expand`) is judged by [`super::Item::meaning`] later.
 /// With more than [`RULES_MAX`] rules the set is empty and the error says so.
 pub fn parse(files: &[RuleFile]) -> (RuleSet, Vec<Diagnostic>) {
-    parse_at_most(RULES_MAX, files)
+    let parsed = parse_at_most(RULES_MAX, files, Documents::Dropped);
+    (parsed.rules, parsed.diagnostics)
+}
+
+/// As [`parse`], and hands out the documents, for those who judge more than whether rules load.
+pub fn parse_documents(files: &[RuleFile]) -> Parsed {
+    parse_at_most(RULES_MAX, files, Documents::Kept)
+}
+
+/// Whether documents are kept when their rules have been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Documents {
+    #[default]
+    Dropped,
+    Kept,
 }
 
 /// As [`parse`], with a limit of `most` rules.
-fn parse_at_most(most: usize, files: &[RuleFile]) -> (RuleSet, Vec<Diagnostic>) {
+fn parse_at_most(most: usize, files: &[RuleFile], keep: Documents) -> Parsed {
     let mut loader = Loader {
         most,
+        keep,
         ..Loader::default()
     };
-    for file in files {
+    for (at, file) in files.iter().enumerate() {
+        loader.at = at;
         loader.file(file);
         if loader.rules > most {
             let place = Place::start_of(&file.name);
@@ -51,7 +101,10 @@ fn parse_at_most(most: usize, files: &[RuleFile]) -> (RuleSet, Vec<Diagnostic>) 
             loader
                 .diagnostics
                 .push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
-            return (RuleSet::default(), loader.diagnostics);
+            return Parsed {
+                diagnostics: loader.diagnostics,
+                ..Parsed::default()
+            };
         }
     }
     loader.finish()
@@ -72,6 +125,12 @@ struct Loader {
     /// Bytes that the patterns of the file may still take.
     budget: Cell<usize>,
     diagnostics: Vec<Diagnostic>,
+    /// Whether `documents` is filled.
+    keep: Documents,
+    /// Documents so far; which rule they became is known at the end.
+    documents: Vec<RuleDocument>,
+    /// Place of the file that is read.
+    at: usize,
 }
 
 impl Loader {
@@ -120,12 +179,21 @@ impl Loader {
         match collection.take(root) {
             Err(problem) => self.diagnostics.push(problem),
             Ok(None) => {}
-            Ok(Some(root)) => self.rule(&root),
+            Ok(Some(root)) => {
+                self.rule(&root);
+                if self.keep == Documents::Kept {
+                    self.documents.push(RuleDocument {
+                        file: self.at,
+                        root,
+                        rule: None,
+                    });
+                }
+            }
         }
     }
 
     /// Reads one rule and keeps it, if it can be honoured and is the first of its id and name.
-    fn rule(&mut self, root: &Rc<Node>) {
+    fn rule(&mut self, root: &Arc<Node>) {
         if root.get("correlation").is_some() {
             if let Some(pending) = self.read(root, correlation::read, |p| &p.correlation.meta) {
                 self.correlations.push(pending);
@@ -197,15 +265,39 @@ impl Loader {
     }
 
     /// Resolves references over the whole set.
-    fn finish(mut self) -> (RuleSet, Vec<Diagnostic>) {
+    fn finish(mut self) -> Parsed {
         let (correlations, problems) = reference::resolve(&self.detections, self.correlations);
         self.diagnostics.extend(problems);
-        let set = RuleSet {
+        let rules = RuleSet {
             detections: self.detections,
             correlations,
             filters: self.filters,
         };
-        (set, self.diagnostics)
+        if self.keep == Documents::Kept {
+            link(&mut self.documents, &rules);
+        }
+        Parsed {
+            rules,
+            documents: self.documents,
+            diagnostics: self.diagnostics,
+        }
+    }
+}
+
+/// Says of each document which rule it became: the one that begins where the document does.
+fn link(documents: &mut [RuleDocument], rules: &RuleSet) {
+    let detections = rules.detections.iter().enumerate();
+    let correlations = rules.correlations.iter().enumerate();
+    let filters = rules.filters.iter().enumerate();
+    let begins: HashMap<(&str, usize), RuleAt> = detections
+        .map(|(at, rule)| (&rule.place, RuleAt::Detection(at)))
+        .chain(correlations.map(|(at, rule)| (&rule.place, RuleAt::Correlation(at))))
+        .chain(filters.map(|(at, rule)| (&rule.place, RuleAt::Filter(at))))
+        .map(|(place, at)| ((&*place.file, place.span.start), at))
+        .collect();
+    for document in documents {
+        let place = &document.root.place;
+        document.rule = begins.get(&(&*place.file, place.span.start)).copied();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Legacy collections: `action: global`, `reset` and `repeat` (Sigma 1, still loaded by its tools).
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, code, suggestion};
 use crate::yaml::{Node, Yaml};
@@ -18,13 +18,13 @@ const NODE_BYTES: usize = 64;
 #[derive(Default)]
 pub(super) struct Collection {
     template: Option<Node>,
-    previous: Option<Rc<Node>>,
+    previous: Option<Arc<Node>>,
     copied: usize,
 }
 
 impl Collection {
     /// The rule that a document stands for; `None` if it only changes the collection.
-    pub(super) fn take(&mut self, mut root: Node) -> Result<Option<Rc<Node>>, Diagnostic> {
+    pub(super) fn take(&mut self, mut root: Node) -> Result<Option<Arc<Node>>, Diagnostic> {
         let key = key_of(&root);
         let Yaml::Map(entries) = &mut root.value else {
             let message = format!("document must be a mapping, not {}", root.type_name());
@@ -47,7 +47,7 @@ impl Collection {
         action: &Node,
         root: Node,
         key: Option<&str>,
-    ) -> Result<Option<Rc<Node>>, Diagnostic> {
+    ) -> Result<Option<Arc<Node>>, Diagnostic> {
         let refused = |message: String| {
             Diagnostic::error(code::UNKNOWN_ACTION, &action.place, message).for_rule(key)
         };
@@ -58,7 +58,7 @@ impl Collection {
                 let Some(previous) = self.previous.clone() else {
                     return Err(refused("`action: repeat` has no rule before it".to_owned()));
                 };
-                let merged = Rc::new(self.merged(&previous, &root, key)?);
+                let merged = Arc::new(self.merged(&previous, &root, key)?);
                 self.previous = Some(merged.clone());
                 return Ok(Some(merged));
             }
@@ -74,16 +74,16 @@ impl Collection {
     }
 
     /// A rule: detections take over what the template says, and their own entries win.
-    fn rule(&mut self, root: Node, key: Option<&str>) -> Result<Rc<Node>, Diagnostic> {
+    fn rule(&mut self, root: Node, key: Option<&str>) -> Result<Arc<Node>, Diagnostic> {
         if root.get("correlation").is_some() || root.get("filter").is_some() {
-            return Ok(Rc::new(root));
+            return Ok(Arc::new(root));
         }
         let rule = match self.template.take() {
-            None => Rc::new(root),
+            None => Arc::new(root),
             Some(template) => {
                 let merged = self.merged(&template, &root, key);
                 self.template = Some(template);
-                Rc::new(merged?)
+                Arc::new(merged?)
             }
         };
         self.previous = Some(rule.clone());

@@ -528,9 +528,13 @@ fn set_over_the_limit_is_refused_as_a_whole() {
     let full: Vec<RuleFile> = (0..4)
         .map(|n| file(n, &(good(&format!("a{n}")) + &good(&format!("b{n}")))))
         .collect();
-    let (set, problems) = parse_at_most(8, &full);
+    let at_most = |most| {
+        let parsed = parse_at_most(most, &full, Documents::Dropped);
+        (parsed.rules, parsed.diagnostics)
+    };
+    let (set, problems) = at_most(8);
     assert_eq!((set.detections.len(), problems.len()), (8, 0));
-    let (set, problems) = parse_at_most(7, &full);
+    let (set, problems) = at_most(7);
     assert_eq!((set.detections.len(), problems.len()), (0, 1));
     assert_eq!(problems[0].kind, "limit-exceeded");
 }
@@ -600,4 +604,33 @@ fn silence_by_fields_is_bounded_and_for_a_correlation_its_group() {
         let text = format!("{}{}", good("a"), correlation("c", &keys));
         assert_eq!(kinds(&[&text]), kinds_expected, "{by}");
     }
+}
+
+#[test]
+fn documents_name_the_rules_that_they_became() {
+    let first = format!(
+        "{}---\n{}---\ntitle: t\nlogsource: {{product: p}}\n",
+        good("a"),
+        correlation(
+            "c",
+            "  type: event_count\n  rules: a\n  timespan: 5m\n  condition: {gte: 1}\n"
+        )
+    );
+    let second = "title: f\nid: f\nlogsource: {product: p}\n\
+                  filter: {rules: any, s: {A: 1}, condition: not s}\n";
+    let parsed = parse_documents(&[file(0, &first), file(1, second)]);
+    let became: Vec<_> = parsed
+        .documents
+        .iter()
+        .map(|document| (document.file, document.rule))
+        .collect();
+    assert_eq!(
+        became,
+        [
+            (0, Some(RuleAt::Detection(0))),
+            (0, Some(RuleAt::Correlation(0))),
+            (0, None),
+            (1, Some(RuleAt::Filter(0))),
+        ]
+    );
 }

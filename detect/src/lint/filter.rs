@@ -1,0 +1,6 @@
+//! Filters: which rules they narrow.
+
+use super::Check;
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] = &[];
