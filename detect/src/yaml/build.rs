@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::schema;
 use super::source::Source;
@@ -12,6 +12,8 @@ use crate::diagnostic::{Code, Diagnostic, Place, code};
 /// Most events times depth in one file. The parser's time for an event grows with the depth, so
 /// that 400,000 elements at depth 95 took 8 s; ordinary files of 1 MiB stay below a tenth of this.
 const WORK_MAX: usize = 8_000_000;
+/// What the parser says of more than 255 brackets in each other, the deepest that it goes.
+const READER_TOO_DEEP: &str = "recursion limit exceeded";
 
 /// All documents of a file; `Err` for what concerns the file as a whole.
 pub(super) fn documents(source: &Source<'_>) -> Result<Vec<Document>, Diagnostic> {
@@ -57,13 +59,7 @@ impl<'s, 'a> Events<'s, 'a> {
         let (event, span) = match self.parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => return Ok(None),
             Some(Ok(next)) => next,
-            Some(Err(error)) => {
-                return Err(Diagnostic::error(
-                    code::YAML_SYNTAX,
-                    &self.source.point(*error.marker()),
-                    format!("file is not valid YAML: {}", error.info()),
-                ));
-            }
+            Some(Err(error)) => return Err(self.syntax(&error)),
         };
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => self.depth += 1,
@@ -72,11 +68,22 @@ impl<'s, 'a> Events<'s, 'a> {
         }
         self.work += self.depth;
         if self.work > WORK_MAX {
-            let message = "file has too many values at too great a depth";
+            let message =
+                format!("file's values, each counted by its depth, exceed the limit of {WORK_MAX}");
             let place = self.source.point(span.start);
             return Err(Diagnostic::error(code::YAML_TOO_DEEP, &place, message));
         }
         Ok(Some((event, span)))
+    }
+
+    fn syntax(&self, error: &ScanError) -> Diagnostic {
+        let place = self.source.point(*error.marker());
+        if error.info() == READER_TOO_DEEP {
+            let message = format!("document is nested deeper than the limit of {DEPTH_MAX}");
+            return Diagnostic::error(code::YAML_TOO_DEEP, &place, message);
+        }
+        let message = format!("file is not valid YAML: {}", error.info());
+        Diagnostic::error(code::YAML_SYNTAX, &place, message)
     }
 }
 
