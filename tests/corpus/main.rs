@@ -1,12 +1,8 @@
 //! SigmaHQ's whole corpus: what loads, what is refused and why, and that nothing made of it panics.
 //!
-//! The corpus is no part of this repository: where `../shared` is absent nothing is checked, except
-//! in CI, where its absence is a failure.
+//! Where the corpus is absent nothing is checked, except in CI, where its absence is a failure.
 
 use std::fmt::Write as _;
-use std::io::{Cursor, Read as _};
-use std::path::Path;
-use std::sync::Arc;
 
 use palisade::config::Pipelines;
 use palisade::rules;
@@ -16,54 +12,16 @@ use palisade_detect::rule::RuleFile;
 
 mod mutate;
 
+#[path = "../support/corpus.rs"]
+mod corpus;
+
 #[path = "../support/page.rs"]
 mod page;
 
-const ARCHIVE: &str = "../shared/sigma/sigmahq-rules.tar.xz";
-
-/// Rule files of the corpus.
-const FILES: usize = 3_780;
+use corpus::{FILES, corpus};
 
 /// Mutated copies that are loaded unless `PALISADE_MUTATIONS` says how many.
 const MUTATIONS: u64 = 5_000;
-
-/// The rule files by name, in order of the names.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "CI says so by a variable of its environment"
-)]
-fn corpus() -> Option<Vec<RuleFile>> {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARCHIVE);
-    if !archive.exists() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "`{ARCHIVE}` is missing, and CI must check the corpus"
-        );
-        return None;
-    }
-    let packed = std::fs::read(archive).expect("the archive can be read");
-    let mut unpacked = Vec::new();
-    lzma_rs::xz_decompress(&mut Cursor::new(packed), &mut unpacked).expect("the archive is xz");
-    let mut files = Vec::new();
-    let mut archive = tar::Archive::new(Cursor::new(unpacked));
-    for entry in archive.entries().expect("the archive is tar") {
-        let mut entry = entry.expect("a whole entry");
-        let name = entry.path().expect("a name").display().to_string();
-        if entry.header().entry_type().is_file()
-            && Path::new(&name).extension() == Some("yml".as_ref())
-        {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).expect("a whole file");
-            files.push(RuleFile {
-                name: Arc::from(name.trim_start_matches("sigmahq/")),
-                bytes,
-            });
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    assert_eq!(files.len(), FILES, "rule files in the corpus");
-    Some(files)
-}
 
 fn load(files: &[RuleFile]) -> rules::Loaded {
     let (maps, problems) = rules::pipeline_files(&Pipelines::built_in());
