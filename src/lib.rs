@@ -6,6 +6,7 @@ pub mod exit;
 pub mod clock;
 pub mod config;
 pub mod rules;
+pub mod observed;
 pub mod log;
 pub mod metrics;
 pub mod admin;

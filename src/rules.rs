@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use palisade_detect::diagnostic::{self, Color, Diagnostic};
 use palisade_detect::engine::{Engine, EngineOptions};
-use palisade_detect::lint::{self, Observed, Sheet, Workspace};
+use palisade_detect::lint::{self, Sheet, Workspace};
+use palisade_detect::observed::Observed;
 use palisade_detect::pipeline::{self, Pipeline};
 use palisade_detect::rule::{RuleFile, RuleSet, parse};
 use palisade_detect::time::Timestamp;

@@ -275,3 +275,24 @@ fn a_reader_that_has_seen_enough_is_no_problem() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
     }
 }
+
+#[test]
+fn observed_fields_are_names_by_log_type_and_grow_with_every_run() {
+    let folder = folder();
+    let path = folder.path();
+    for events in [4, 8] {
+        let output = palisade(path, &["decode", "--observe", "seen.json", "logs"], "");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let said = format!("4 events observed; `seen.json` holds {events} of 1 log types\n");
+        assert_eq!(text(&output.stdout), said);
+    }
+    let seen = fs::read_to_string(path.join("seen.json")).expect("a file");
+    assert!(!seen.contains("203.0.113.7"), "{seen}");
+    let seen: Value = serde_json::from_str(&seen).expect("JSON");
+    let kinds = &seen["log_types"]["azure_activity"]["fields"]["callerIpAddress"];
+    assert_eq!(kinds, &serde_json::json!({"text": 8}));
+    let output = palisade(path, &["check", "--observed", "seen.json", "rule.yml"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = palisade(path, &["check", "--observed", "rule.yml", "rule.yml"], "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}

@@ -70,6 +70,7 @@ pub mod rule;
 pub mod pipeline;
 pub mod lint;
 pub mod value;
+pub mod observed;
 pub mod naive;
 pub mod engine;
 pub mod matches;

@@ -6,6 +6,7 @@
 //! `diagnostic/explain/`, a row in the table of its file and its function.
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::observed::Observed;
 use crate::rule::parse::{RuleAt, RuleDocument};
 use crate::rule::{Correlation, Detection, Filter, Meta, RuleFile, RuleSet};
 use crate::time::Timestamp;
@@ -24,8 +25,6 @@ mod fields;
 mod filter;
 mod pipeline;
 mod cases;
-
-pub use fields::Observed;
 
 /// Most findings of one check that are kept, over all files.
 pub const FINDINGS_MAX: usize = 10_000;
@@ -48,7 +47,7 @@ pub struct Workspace<'a> {
     pub pipelines: &'a [Sheet],
     /// Case files beside the rules, as YAML.
     pub cases: &'a [Sheet],
-    /// Which fields records were seen with.
+    /// Which log types there are, and the fields that their events were seen with.
     pub observed: Option<&'a Observed>,
     /// The time by which dates are judged; `None`: they are not.
     pub now: Option<Timestamp>,

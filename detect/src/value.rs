@@ -87,7 +87,7 @@ impl<'a> Text<'a> {
     }
 
     /// The value that the text is JSON of, if it is.
-    fn inner(&self) -> Option<&Value<'static>> {
+    pub(crate) fn inner(&self) -> Option<&Value<'static>> {
         let read = || parse(self.raw.as_bytes(), INNER_DEPTH_MAX).ok();
         self.inner
             .get_or_init(|| read().map(|inner| Box::new(inner.value.into_owned())))

@@ -10,6 +10,7 @@ use super::{Terminal, TextOrJson};
 use crate::clock::Clock;
 use crate::config::{Pipelines, load};
 use crate::exit::Exit;
+use crate::observed::observed;
 use crate::rules::{self, Findings, Lint};
 
 const EXAMPLES: &str = "\
@@ -17,6 +18,8 @@ Examples:
   palisade check -c palisade.yaml        configuration and the rules it names
   palisade check detections/ my-rule.yml rules alone
   palisade check -c palisade.yaml --format json
+  palisade check --observed observed.json detections/
+                                         with the fields of your own events, see `decode --observe`
 
 Exit status: 0 nothing wrong (warnings may be shown), 1 a rule or pipeline does not load, 2 the
 configuration cannot be used.";
@@ -36,6 +39,10 @@ pub struct Args {
     /// Processing pipeline on top of the built-in field map; `none` switches the built-in one off.
     #[arg(long = "pipeline", value_name = "FILE|none")]
     pub pipelines: Vec<PathBuf>,
+    /// Fields of your own events, as `palisade decode --observe FILE` wrote them: names of fields in
+    /// rules are held against them, too.
+    #[arg(long, value_name = "FILE")]
+    pub observed: Option<PathBuf>,
     /// How to print the findings.
     #[arg(long, default_value = "text")]
     pub format: TextOrJson,
@@ -44,9 +51,9 @@ pub struct Args {
 /// Prints everything that is wrong.
 ///
 /// # Errors
-/// When standard output is gone.
+/// When the file of observed fields cannot be read, or standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let judged = judge(args);
+    let judged = judge(args)?;
     let mut out = std::io::stdout().lock();
     match args.format {
         TextOrJson::Text => {
@@ -92,7 +99,11 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// Judges what the options name.
-pub fn judge(args: &Args) -> Judged {
+///
+/// # Errors
+/// When the file of observed fields cannot be read.
+pub fn judge(args: &Args) -> anyhow::Result<Judged> {
+    let observed = observed(args.observed.as_deref())?;
     let mut findings = Findings::default();
     let mut paths = args.paths.clone();
     let mut pipelines = Pipelines::built_in();
@@ -116,7 +127,7 @@ pub fn judge(args: &Args) -> Judged {
     }
     let pipelines = pipelines.with_arguments(&args.pipelines);
     let lint = Lint {
-        observed: None,
+        observed: Some(&observed),
         now: Some(Clock::start().now()),
     };
     let loaded = rules::load_and_lint(&paths, &pipelines, EngineOptions::default(), lint);
@@ -127,12 +138,12 @@ pub fn judge(args: &Args) -> Judged {
         _ => Exit::Problems,
     };
     let engine = loaded.engine.as_ref();
-    Judged {
+    Ok(Judged {
         rules: engine.map_or(0, |engine| engine.rules().len()),
         correlations: engine.map_or(0, |engine| engine.correlations().len()),
         findings,
         exit,
-    }
+    })
 }
 
 /// `{"diagnostics":[{"code","severity","file","line","column","message","help","rule"}]}`.

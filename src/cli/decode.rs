@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use palisade_detect::alert::EvidenceOrigin;
 use palisade_detect::event::{EventRef, Index};
 use palisade_detect::logsource::Logsource;
+use palisade_detect::observed::Fields;
 use palisade_detect::{engine, entity};
 use palisade_ingest::decode::{Decoded, Hints, decode};
 use palisade_ingest::reject::Reject;
@@ -22,6 +23,7 @@ use super::{TableOrNdjson, Terminal, load_config};
 use crate::clock::Clock;
 use crate::config::{Source, SourceKind};
 use crate::exit::Exit;
+use crate::observed;
 use crate::topology::stage;
 
 /// Identifiers of entities that a row of the table shows.
@@ -32,6 +34,8 @@ Examples:
   palisade decode signin.json                 one line per event
   palisade decode --format table samples/     log type, log source and time at a glance
   zcat old.gz | palisade decode -
+  palisade decode --observe observed.json logs/
+                                              names of fields for `check --observed`, no values
   palisade decode -c palisade.yaml --source hub --last 20
                                               newest records of a live source; joins no group and
                                               commits nothing
@@ -59,6 +63,10 @@ pub struct Args {
     /// How many of the newest records of the live source.
     #[arg(long, value_name = "N", default_value_t = 20, requires = "source")]
     pub last: u32,
+    /// Adds the fields of all events to this file, by log type and without values, instead of printing
+    /// the events.
+    #[arg(long, value_name = "FILE")]
+    pub observe: Option<PathBuf>,
     /// Files, folders (recursive), or `-` for standard input.
     #[arg(value_name = "FILE|DIR|-", required_unless_present = "source")]
     pub inputs: Vec<PathBuf>,
@@ -70,6 +78,7 @@ pub struct Args {
 /// When the source cannot be asked or standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut printer = Printer::new(args.format, Hints::default());
+    printer.observed = args.observe.as_ref().map(|_| Fields::default());
     let failed = if let (Some(config), Some(source)) = (&args.config, &args.source) {
         let source = find(config, source, terminal)?;
         live(&source, args.last, &mut printer)?;
@@ -80,11 +89,28 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         read.failed
     };
     printer.out.flush()?;
+    if let (Some(path), Some(fields)) = (&args.observe, printer.observed.take()) {
+        observed(path, fields)?;
+    }
     Ok(if printer.rejects == 0 && failed == 0 {
         Exit::Ok
     } else {
         Exit::Problems
     })
+}
+
+/// Adds the fields to the file and says what it holds now.
+fn observed(path: &Path, fields: Fields) -> anyhow::Result<()> {
+    let events = fields.events();
+    let all = observed::add_to(path, fields)?;
+    writeln!(
+        std::io::stdout(),
+        "{events} events observed; `{}` holds {} of {} log types",
+        shown(&path.to_string_lossy()),
+        all.events(),
+        all.log_types.len()
+    )?;
+    Ok(())
 }
 
 /// The source of that name.
@@ -188,6 +214,8 @@ struct Printer {
     out: BufWriter<Stdout>,
     headed: bool,
     rejects: u64,
+    /// Where the fields of events go, instead of the events to standard output.
+    observed: Option<Fields>,
 }
 
 impl Printer {
@@ -198,6 +226,7 @@ impl Printer {
             out: BufWriter::new(std::io::stdout()),
             headed: false,
             rejects: 0,
+            observed: None,
         }
     }
 
@@ -232,6 +261,10 @@ impl Printer {
             Ok((tree, _)) => tree,
             Err(error) => return self.reject(place, &stage::reject(index, &error)),
         };
+        if let Some(fields) = &mut self.observed {
+            fields.add(event, &tree);
+            return Ok(());
+        }
         let entities = entity::entities(&tree, event.log_type);
         let stated = event.logsources.first().cloned().unwrap_or_default();
         let time = event.event_time.map(|time| time.to_string());
