@@ -12,9 +12,11 @@ use crate::rule::{Correlation, Detection, Filter, Meta, RuleFile, RuleSet};
 use crate::time::Timestamp;
 use crate::yaml::{self, Node};
 
+mod entry;
 mod meta;
 mod style;
 mod tags;
+mod techniques;
 mod duplicate;
 mod logic;
 mod value;
@@ -78,6 +80,7 @@ pub const CATALOGUE: &[&[Check]] = &[
     meta::CHECKS,
     style::CHECKS,
     tags::CHECKS,
+    techniques::CHECKS,
     duplicate::CHECKS,
     logic::CHECKS,
     value::CHECKS,

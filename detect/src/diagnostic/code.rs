@@ -169,6 +169,35 @@ codes! {
 
     // Tags: PAL12xx.
 
+    /// A tag that is not `namespace.name`.
+    TAG_FORM = "PAL1201", "tag-form";
+    /// A tag with upper-case letters.
+    TAG_UPPER_CASE = "PAL1202", "tag-upper-case";
+    /// A tag of a name space that Sigma does not have.
+    TAG_NAMESPACE = "PAL1203", "tag-namespace";
+    /// The same tag twice in one rule.
+    TAG_TWICE = "PAL1204", "tag-twice";
+    /// A tag that its name space does not have.
+    TAG_VALUE = "PAL1205", "tag-value";
+    /// A rule without ATT&CK tags.
+    ATTACK_MISSING = "PAL1210", "no-attack-tag";
+    /// A name under `attack` that is no tactic.
+    ATTACK_UNKNOWN = "PAL1211", "unknown-attack-tag";
+    /// A tactic with `_` for `-`.
+    ATTACK_UNDERSCORE = "PAL1212", "tactic-underscore";
+    /// The tactic that ATT&CK 19 split.
+    ATTACK_SPLIT_TACTIC = "PAL1213", "split-tactic";
+    /// A technique that ATT&CK does not have.
+    ATTACK_UNKNOWN_TECHNIQUE = "PAL1214", "unknown-technique";
+    /// A technique that another one replaced.
+    ATTACK_REVOKED = "PAL1215", "revoked-technique";
+    /// A technique that was given up.
+    ATTACK_DEPRECATED = "PAL1216", "deprecated-technique";
+    /// A tactic that no technique of the rule serves.
+    ATTACK_TACTIC_ALONE = "PAL1217", "tactic-without-technique";
+    /// A technique of which the rule names no tactic.
+    ATTACK_TECHNIQUE_ALONE = "PAL1218", "technique-without-tactic";
+
     // Duplicates: PAL13xx.
 
     // Logic: PAL14xx.
