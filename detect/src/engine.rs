@@ -17,10 +17,13 @@ mod version;
 mod resolve;
 mod plan;
 mod compile;
+mod retired;
 mod judge;
 
 use compile::Compiled;
 use plan::Plan;
+pub use retired::BODY_BYTES_MAX;
+use retired::{Bodies, Retired};
 
 /// Longest whole trigger event in an alert, in bytes; a longer one is cut and marked.
 pub const TRIGGER_BYTES_MAX: usize = 64 * 1024;
@@ -58,6 +61,10 @@ pub struct Engine {
     correlations: Vec<Arc<CorrelationDef>>,
     /// What correlations take from events, at the places of `correlations`.
     plans: Vec<Plan>,
+    /// What each correlation was compiled from.
+    bodies: Bodies,
+    /// Earlier correlations whose windows are still open.
+    retired: Vec<Retired>,
 }
 
 /// What the outside may know of a loaded rule.

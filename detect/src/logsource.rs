@@ -6,7 +6,18 @@ use std::fmt;
 /// What a rule asks for or an event states: product, category and service, each optional.
 ///
 /// Sigma rules specification, section `LogSource`. The parts are compared exactly.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Logsource {
     /// Vendor's product, such as `azure`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -263,6 +263,15 @@ pub struct Settings {
     /// Whether alerts are suppressed after one fired.
     #[prost(bool, tag = "6")]
     pub suppress: bool,
+    /// Per entry of `active`: 0, or for a version that a newer one has replaced the append time,
+    /// in ticks of 100 ns, that all sources must have passed before it goes; the greatest number
+    /// while that is not known. Empty: all 0. The fold itself does not look at it.
+    #[prost(int64, repeated, tag = "7")]
+    pub retire_at: Vec<i64>,
+    /// Digest of the whole rule set in force, detection rules and titles included; empty in records
+    /// of programs that did not write it. The fold does not look at it.
+    #[prost(bytes = "vec", tag = "8")]
+    pub rule_set: Vec<u8>,
 }
 
 /// Why bytes of the matches log are no record.

@@ -34,7 +34,7 @@ pub struct RuleSet {
 }
 
 /// What every kind of rule carries besides its logic; it goes unchanged into alerts.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Meta {
     /// Sigma `id`; usually a UUID, any text is accepted. `None` if the rule has none.
     pub id: Option<String>,
@@ -178,7 +178,7 @@ pub struct Detection {
 }
 
 /// A named search, or part of one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub enum Search {
     /// A map: every part must match.
     AllOf(Vec<Search>),
@@ -229,7 +229,7 @@ pub struct Correlation {
 }
 
 /// What a correlation computes over its window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum CorrelationKind {
     /// Number of events.
     EventCount(Bounds),
@@ -308,7 +308,7 @@ pub struct PalisadeKeys {
 }
 
 /// `suppress:` under `palisade:`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Suppress {
     /// Never.
     None,

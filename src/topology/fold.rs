@@ -60,6 +60,7 @@ pub fn settings(
         slots_total: ELEMENTS_TOTAL / parts,
         elements_per_group: ELEMENTS_PER_GROUP,
         suppress: suppression == Suppression::AsWritten,
+        ..matches::Settings::default()
     }
 }
 

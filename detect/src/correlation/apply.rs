@@ -160,6 +160,11 @@ impl Fold {
                 window,
             };
             for (part, chained) in firing.chained(batch.pos, one.ordinal, batch.definitions) {
+                // Of the outer correlations that were ever known, those in force.
+                let to = <[u8; 16]>::try_from(chained.rule_version.as_slice());
+                if !to.is_ok_and(|to| self.limits.is_active(Id::from_bytes(to))) {
+                    continue;
+                }
                 out.push(Output::Chained(part, Box::new(chained)));
             }
             let suppress = def.suppress.filter(|_| self.limits.suppress);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::plan::{Plan, Planner, counted};
 use super::resolve::{Referred, Resolved, resolve};
+use super::retired;
 use super::version::{Canonical, of_detection};
 use super::{Engine, EngineOptions, LoadedRule};
 use crate::alert::{RuleInfo, SINGLE};
@@ -91,8 +92,11 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
             plans.push(Plan::of_rule(place, paths));
         }
     }
+    let bodies = retired::bodies(&resolved, &detections, &correlations);
     let engine = Engine {
         options,
+        bodies,
+        retired: Vec::new(),
         compiled,
         correlations,
         plans,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::plan::{Absent, Input, Taken, ValuePlan};
-use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict};
+use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict, retired};
 use crate::alert::{
     Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, Tenant,
     attack_of, observables_of,
@@ -41,34 +41,65 @@ pub(super) fn judge(
     verdict: &mut Verdict,
 ) {
     let (event, tree) = event;
-    let (time, clamped) = event_time(event.event_time, context);
-    verdict.clamped = clamped;
-    for (place, rule) in engine.compiled.iter().enumerate() {
-        if rule
-            .logsource
-            .admits(event.logsources, engine.options.routing)
-            && rule.matcher.matches(tree)
-        {
-            verdict.matched.push(place);
+    let time = event_time(event.event_time, context);
+    verdict.clamped = time.1;
+    engine.matched(event, tree, &mut verdict.matched);
+    if !verdict.matched.is_empty() {
+        let facts = Facts::of(event, tree, context, time);
+        for place in &verdict.matched {
+            if engine.compiled[*place].at_once {
+                verdict.alerts.push(facts.alert(engine, *place));
+            }
         }
+        let all = |_: &CorrelationDef| true;
+        engine.correlate(&facts, &verdict.matched, all, &mut verdict.matches);
     }
-    if verdict.matched.is_empty() {
-        return;
-    }
-    let facts = Facts::of(event, tree, context, (time, clamped));
-    for place in &verdict.matched {
-        if engine.compiled[*place].at_once {
-            verdict.alerts.push(facts.alert(engine, *place));
-        }
-    }
-    for (def, plan) in engine.correlations.iter().zip(&engine.plans) {
-        let met = |input: &&Input| verdict.matched.binary_search(&input.rule).is_ok();
-        let met: Vec<&Input> = plan.inputs.iter().filter(met).collect();
-        if !met.is_empty() {
-            facts.matches(engine, def, &met, &mut verdict.matches);
+    for retired in &engine.retired {
+        let mut matched = Vec::new();
+        retired.engine.matched(event, tree, &mut matched);
+        if !matched.is_empty() {
+            let facts = Facts::of(event, tree, context, time);
+            let wanted = |def: &CorrelationDef| retired.versions.contains(&def.version);
+            let engine = &retired.engine;
+            engine.correlate(&facts, &matched, wanted, &mut verdict.matches);
         }
     }
     verdict.matches.sort_by(|a, b| a.order().cmp(&b.order()));
+    if !engine.retired.is_empty() {
+        retired::merge(&mut verdict.matches);
+    }
+}
+
+impl Engine {
+    /// The places of the rules that an event meets, ascending.
+    fn matched(&self, event: &EventRef<'_>, tree: &Event<'_>, matched: &mut Vec<usize>) {
+        for (place, rule) in self.compiled.iter().enumerate() {
+            if rule
+                .logsource
+                .admits(event.logsources, self.options.routing)
+                && rule.matcher.matches(tree)
+            {
+                matched.push(place);
+            }
+        }
+    }
+
+    /// The matches of the correlations that are `wanted`, of an event that meets the rules at `places`.
+    fn correlate(
+        &self,
+        facts: &Facts<'_>,
+        places: &[usize],
+        wanted: impl Fn(&CorrelationDef) -> bool,
+        matches: &mut Vec<Match>,
+    ) {
+        for (def, plan) in self.correlations.iter().zip(&self.plans) {
+            let met = |input: &&Input| places.binary_search(&input.rule).is_ok();
+            let met: Vec<&Input> = plan.inputs.iter().filter(met).collect();
+            if !met.is_empty() && wanted(def) {
+                facts.matches(self, def, &met, matches);
+            }
+        }
+    }
 }
 
 /// `T1`: when the event happened, and whether that had to be clamped.

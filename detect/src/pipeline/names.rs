@@ -45,6 +45,15 @@ impl Names {
             .fold(vec![name.to_owned()], |names, step| step.apply(names))
     }
 
+    /// Names of which each has its paths written down; any other stays.
+    pub(crate) fn written(paths: Vec<(String, Vec<String>)>) -> Self {
+        let renaming = Renaming::Mapping(paths);
+        let fields = FieldConditions::default();
+        Self {
+            steps: vec![Arc::new(Step { renaming, fields })],
+        }
+    }
+
     pub(super) fn push(&mut self, step: Arc<Step>) {
         self.steps.push(step);
     }

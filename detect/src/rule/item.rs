@@ -23,7 +23,7 @@ pub const PATTERN_BYTES_MAX: usize = 64 << 20;
 pub const WINDASH_MAX: usize = 6;
 
 /// A field (or keywords), a chain of modifiers and the values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Item {
     /// Which values of the event are looked at.
     pub target: Target,
@@ -31,12 +31,18 @@ pub struct Item {
     pub modifiers: Vec<Modifier>,
     /// The values as written.
     pub values: Vec<RawValue>,
-    /// Where the entry's key stands.
+    /// Where the entry's key stands; not kept with a rule that is stored.
+    #[serde(skip, default = "nowhere")]
     pub place: Place,
 }
 
+/// The place of an entry that no longer stands in a file.
+fn nowhere() -> Place {
+    Place::start_of("stored rules")
+}
+
 /// What an item looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Target {
     /// Every scalar value of the event, at any depth.
     Keywords,
@@ -45,7 +51,7 @@ pub enum Target {
 }
 
 /// A value as the rule's YAML has it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum RawValue {
     /// Text, with Sigma's escapes and wildcards still in it.
     Text(String),
@@ -60,7 +66,7 @@ pub enum RawValue {
 }
 
 /// A number, exact if integral.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Number {
     /// An integer.
     Int(i128),

@@ -4,7 +4,8 @@ use super::Comparison;
 use super::item::{Anchor, Case, Link, TimePart};
 
 /// One modifier of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum Modifier {
     /// `all`: every value must be met.
     All,
@@ -186,6 +187,20 @@ impl Modifier {
             | Self::Compare(_)
             | Self::Time(_) => self.kind() == Some(kind),
         }
+    }
+}
+
+impl From<Modifier> for &'static str {
+    fn from(modifier: Modifier) -> Self {
+        modifier.name()
+    }
+}
+
+impl TryFrom<String> for Modifier {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::of(&name).ok_or(name)
     }
 }
 

@@ -146,6 +146,7 @@ impl<'e> Stages<'e> {
             slots_total: 1_000_000,
             elements_per_group: 100_000,
             suppress: false,
+            ..Settings::default()
         }));
         for part in 0..KEY_PARTITIONS {
             stages.fold(part, &settings);

@@ -12,6 +12,7 @@ fn limits(per_correlation: u64, total: u64, per_group: u64) -> Record {
         slots_total: total,
         elements_per_group: per_group,
         suppress: false,
+        ..Settings::default()
     }))
 }
 
