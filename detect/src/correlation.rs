@@ -8,6 +8,7 @@ mod lane;
 mod limits;
 mod report;
 mod tally;
+pub mod view;
 mod watermark;
 mod window;
 

@@ -77,3 +77,4 @@ pub mod matches;
 pub mod alert;
 pub mod entity;
 pub mod correlation;
+pub mod explain;

@@ -17,6 +17,7 @@ use crate::value::{Event, Seen, Text, Value, text};
 
 mod glob;
 mod date;
+pub mod trace;
 
 use glob::Glob;
 

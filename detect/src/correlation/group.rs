@@ -83,6 +83,13 @@ impl Group {
             .any(|silence| (silence.from..=silence.until).contains(&trigger))
     }
 
+    /// The spans in which alerts are held back.
+    pub(super) fn silences(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        self.silences
+            .iter()
+            .map(|silence| (silence.from, silence.until))
+    }
+
     /// Holds back alerts with trigger times from `from` to `until`, as long as it is remembered.
     pub(super) fn silence(&mut self, from: Timestamp, until: Timestamp, expires: Timestamp) {
         if self.silences.len() >= SILENCES_MAX {

@@ -43,6 +43,20 @@ impl GroupKey {
         &self.0
     }
 
+    /// The group values in a key's bytes; `None` if it was too long to be kept whole.
+    pub(super) fn values(key: &[u8], tenant: &str) -> Option<Vec<String>> {
+        let mut parts = Vec::new();
+        let mut rest = key;
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (part, after) = after.split_at_checked(length)?;
+            parts.push(String::from_utf8(part.to_vec()).ok()?);
+            rest = after;
+        }
+        let whole = rest.is_empty() && parts.first().is_some_and(|first| first == tenant);
+        whole.then(|| parts.split_off(1))
+    }
+
     /// The key partition of a group of a correlation.
     pub fn partition(&self, tenant: &str, correlation_id: &str) -> u32 {
         key_partition(tenant, correlation_id, &self.0)
@@ -80,9 +94,12 @@ mod tests {
     fn a_key_of_256_bytes_is_kept_whole_and_a_longer_one_is_hashed() {
         let whole = GroupKey::new("t", &[&"x".repeat(256 - 9)]);
         assert_eq!(whole.as_bytes().len(), 256);
+        let values = GroupKey::values(whole.as_bytes(), "t");
+        assert_eq!(values, Some(vec!["x".repeat(256 - 9)]));
         let hashed = GroupKey::new("t", &[&"x".repeat(256 - 8)]);
         assert_eq!(hashed.as_bytes().len(), 32 + 96);
         assert!(hashed.as_bytes().ends_with(b"xxx"));
+        assert_eq!(GroupKey::values(hashed.as_bytes(), "t"), None);
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Lane {
         self.bytes
     }
 
+    /// The groups by key.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&Key, &Group)> {
+        self.groups.iter()
+    }
+
     /// Takes a group out, to be changed and [`put`](Self::put) back.
     pub(super) fn take(&mut self, key: &[u8]) -> Option<Group> {
         let (key, group) = self.groups.remove_entry(key)?;

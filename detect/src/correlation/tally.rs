@@ -96,6 +96,28 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// What the window as it stands comes to: a count, a number of different values or rules, a sum,
+    /// a mean, a percentile. `None` without any value.
+    pub(super) fn measure(&self) -> Option<f64> {
+        match (self.kind, &self.state) {
+            (_, State::Count(count)) => Some(whole(*count)),
+            (_, State::Distinct(counts)) => Some(whole(counts.len() as u64)),
+            (_, State::Sum { count: 0, .. }) => None,
+            (DefKind::ValueAvg(_), State::Sum { sum, count }) => {
+                Some(wide(*sum) / whole(*count) / MICRO)
+            }
+            (_, State::Sum { sum, .. }) => Some(wide(*sum) / MICRO),
+            (DefKind::ValuePercentile(percent, _), State::Sorted(values)) => {
+                percentile(values, *percent)
+            }
+            (_, State::Sorted(_)) => None,
+            (_, State::Rules(counts)) => {
+                let met = counts.iter().filter(|count| **count > 0).count();
+                Some(whole(met as u64))
+            }
+        }
+    }
+
     /// Whether the window as it stands satisfies the condition; the order of an ordered one apart.
     pub(super) fn holds(&self) -> bool {
         match (self.kind, &self.state) {

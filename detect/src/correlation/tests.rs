@@ -5,6 +5,7 @@ mod chain;
 mod examples;
 mod model;
 mod time;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -46,6 +46,38 @@ pub(super) fn satisfied(def: &CorrelationDef, group: &Group, at: usize) -> Optio
     }
 }
 
+/// Every window that ends at an element, in order of time: with what it comes to, and with whether it
+/// satisfies the correlation.
+pub(super) fn each(
+    def: &CorrelationDef,
+    elements: &[Element],
+    visit: &mut dyn FnMut(&Window, &Tally<'_>, bool),
+) {
+    let ordered = matches!(def.kind, DefKind::TemporalOrdered(_));
+    let mut steps = Steps::new(def.base_rules.len());
+    let mut tally = Tally::new(&def.kind, def.base_rules.len());
+    let (mut from, mut to) = (0, 0);
+    while let Some(end) = elements.get(to).map(|element| element.time) {
+        while let Some(element) = elements.get(to).filter(|element| element.time <= end) {
+            tally.add(element);
+            steps.take(element);
+            to += 1;
+        }
+        let start = end.minus(def.timespan);
+        while let Some(element) = elements.get(from).filter(|element| element.time < start) {
+            tally.remove(element);
+            from += 1;
+        }
+        let window = Window {
+            start,
+            end,
+            elements: from..to,
+        };
+        let in_order = !ordered || steps.begin.is_some_and(|begin| begin >= start);
+        visit(&window, &tally, in_order && tally.holds());
+    }
+}
+
 /// The windows around the element at `at`, by their ends.
 fn ends(elements: &[Element], at: usize, span: Span) -> impl Iterator<Item = Window> {
     let latest = elements

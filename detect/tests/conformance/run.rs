@@ -8,8 +8,9 @@ use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, Po
 use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext, Verdict};
 use palisade_detect::event::{Body, EventRef, Index, LogType, Origin, SourcePartition};
+use palisade_detect::explain::Explainer;
 use palisade_detect::id::event_id;
-use palisade_detect::logsource::Logsource;
+use palisade_detect::logsource::{Logsource, Routing};
 use palisade_detect::matches::{self, MatchBatch, Record, Settings, Source};
 use palisade_detect::pipeline;
 use palisade_detect::rule::parse::parse;
@@ -50,6 +51,10 @@ pub(crate) fn run(case: &Case) -> Result {
         Ok(pipelines) => problems.extend(pipeline::apply(&pipelines, &mut rules)),
         Err(found) => problems.extend(found),
     }
+    let explainers = rules.detections.iter().cloned();
+    let explainers = explainers
+        .filter_map(|rule| Explainer::new(rule).ok())
+        .collect();
     let (engine, found) = Engine::compile(rules, EngineOptions::default());
     problems.extend(found);
     // The suite calls a rule without an id by its name, else its title.
@@ -65,7 +70,7 @@ pub(crate) fn run(case: &Case) -> Result {
             if derived { &def.rule.name } else { &def.id },
         );
     }
-    let mut stages = Stages::new(&engine);
+    let mut stages = Stages::new(&engine, explainers);
     let mut result = Result {
         errors: problems
             .iter()
@@ -109,6 +114,8 @@ fn error(problem: &Diagnostic) -> LoadError {
 /// The engine and the folds, with what stands between them.
 struct Stages<'e> {
     engine: &'e Engine,
+    /// The engine's rules, in its order.
+    explainers: Vec<Explainer>,
     definitions: Definitions,
     folds: Vec<Fold>,
     pos: Pos,
@@ -117,7 +124,7 @@ struct Stages<'e> {
 }
 
 impl<'e> Stages<'e> {
-    fn new(engine: &'e Engine) -> Self {
+    fn new(engine: &'e Engine, explainers: Vec<Explainer>) -> Self {
         let correlations = engine.correlations();
         let definitions: Definitions = correlations
             .iter()
@@ -130,6 +137,7 @@ impl<'e> Stages<'e> {
             .collect();
         let mut stages = Self {
             engine,
+            explainers,
             folds: (0..KEY_PARTITIONS).map(Fold::new).collect(),
             pos: 1,
             chained,
@@ -188,6 +196,7 @@ impl<'e> Stages<'e> {
         self.engine
             .detect(&event, &context, &mut verdict)
             .expect("events are JSON objects");
+        self.explain(&event, &verdict.matched);
         let source = Source {
             name: "suite".to_owned(),
             incarnation: 1,
@@ -201,6 +210,18 @@ impl<'e> Stages<'e> {
             }
         }
         (verdict.alerts, fired)
+    }
+
+    /// What `explain` says about every rule is what the engine says.
+    fn explain(&self, event: &EventRef<'_>, matched: &[usize]) {
+        let (tree, _) = palisade_detect::engine::read(event).expect("the engine read it");
+        for (place, explainer) in self.explainers.iter().enumerate() {
+            let said = explainer.explain(event, &tree, Routing::Strict);
+            let rule = &self.engine.rules()[place];
+            assert_eq!(said.rule, rule.meta.key());
+            assert_eq!(said.matches, matched.contains(&place), "{said:#?}");
+            assert_eq!(said.condition.holds, said.distance == 0, "{said:#?}");
+        }
     }
 
     fn fold(&mut self, part: u32, record: &Record) -> Vec<Alert> {
