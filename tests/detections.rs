@@ -101,6 +101,40 @@ fn every_case_is_judged_as_it_says() {
     assert!(judged >= 40, "only {judged} cases were found");
 }
 
+/// Title, level and id of the first alert of every case of a rule that fires.
+fn said(rule: &str) -> Vec<(String, Level, Option<String>)> {
+    let beside = rule.replace(".yml", ".cases.yml");
+    let judge = cases::Judge::new(&rules(), rule, &field_map());
+    let cases = cases::parse(&beside, &files()[&beside]).unwrap_or_else(|error| panic!("{error}"));
+    let firing = cases.iter().filter(|case| case.fires);
+    firing
+        .map(|case| {
+            let mut alerts = judge.alerts(case).expect("the folds take every step");
+            let alert = alerts.swap_remove(0);
+            (alert.title, alert.severity, alert.external_id)
+        })
+        .collect()
+}
+
+#[test]
+fn alerts_of_other_products_are_passed_on_in_their_words() {
+    let leak = "Identity Protection: leakedCredentials of alice@contoso.example";
+    let id = Some("9f1c0c6f7f0b4f0a9a3e".to_owned());
+    assert_eq!(
+        said("risk_detections/stolen_credentials_or_token.yml"),
+        [
+            (leak.to_owned(), Level::High, id.clone()),
+            (leak.to_owned(), Level::Low, id)
+        ]
+    );
+    let alert = "Defender for Cloud: High volume of operations in a key vault on kv-payments";
+    let id = "2517538088322968242_7e0d6e0c-4f4e-4d1a-8c7e-1e1c0a6c5b11".to_owned();
+    assert_eq!(
+        said("defender_alerts/high_severity_alert.yml"),
+        [(alert.to_owned(), Level::High, Some(id))]
+    );
+}
+
 #[test]
 fn every_rule_has_a_case_that_fires_and_a_near_miss() {
     let files = files();

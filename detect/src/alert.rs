@@ -41,12 +41,15 @@ pub struct Alert {
     /// Event time of the latest evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_event_at: Option<String>,
-    /// The rule's title.
+    /// Id of the alert of another product that this one passes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The rule's title, or what its template became for the event or group.
     pub title: String,
     /// The rule's description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The rule's level; `medium` for a rule without one.
+    /// The rule's level, or the level that the event itself names; `medium` for a rule without one.
     pub severity: Level,
     /// `new`; changed by later stages.
     pub status: String,

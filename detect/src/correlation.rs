@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::alert::Alert;
 use crate::id::Id;
 use crate::matches::{Body, Match, Record, Source};
-use crate::rule::{Bounds, Level, TemporalCondition};
+use crate::rule::{Bounds, Level, TemporalCondition, Wording};
 use crate::time::{Span, Timestamp};
 
 pub use crate::matches::KEY_PARTITIONS;
@@ -67,6 +67,9 @@ pub struct CorrelationDef {
     pub lateness: Span,
     /// Correlations that refer to this one, and the place it has in their `base_rules`.
     pub outer: Vec<(Id, u32)>,
+    /// What its alerts say of their group, by place in `group_by`.
+    #[serde(default)]
+    pub wording: Wording<usize>,
 }
 
 /// What a correlation computes; fields are resolved in stage A.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+use crate::rule::Level;
+
 /// Version of the record layout that this program writes.
 pub const FORMAT: u32 = 1;
 
@@ -164,6 +166,15 @@ pub struct Match {
     /// Chained matches: the event that made the inner correlation true, for the alert.
     #[prost(message, optional, tag = "24")]
     pub via: Option<Via>,
+    /// Title of the alert where a detection rule's repeats are held back; empty: the rule's own.
+    #[prost(string, tag = "25")]
+    pub title: String,
+    /// Its level: 1 for the lowest to 5, 0 for the rule's own.
+    #[prost(uint32, tag = "26")]
+    pub level: u32,
+    /// Id of another product's alert that it passes on; empty without one.
+    #[prost(string, tag = "27")]
+    pub external_id: String,
 }
 
 /// The event behind a chained match.
@@ -181,6 +192,18 @@ pub struct Via {
     /// Its id, 16 bytes.
     #[prost(bytes = "vec", tag = "4")]
     pub event_id: Vec<u8>,
+}
+
+/// A level as [`Match::level`] has it.
+pub fn level_number(level: Level) -> u32 {
+    let place = Level::ALL.iter().position(|known| *known == level);
+    place.map_or(0, |place| u32::try_from(place + 1).unwrap_or(0))
+}
+
+/// The level that [`Match::level`] names.
+pub fn level_of(number: u32) -> Option<Level> {
+    let place = usize::try_from(number).ok()?.checked_sub(1)?;
+    Level::ALL.get(place).copied()
 }
 
 /// Bits of [`Match::flags`].

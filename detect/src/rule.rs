@@ -15,12 +15,14 @@ use crate::time::Span;
 
 pub mod modifier;
 pub mod text;
+pub mod wording;
 pub mod item;
 pub mod condition;
 pub mod filter;
 pub mod parse;
 
 pub use item::{Item, RawValue};
+pub use wording::{Wording, Words};
 
 /// Everything a set of rule files says, in load order: by relative path, then by position.
 #[derive(Debug, Clone, Default)]
@@ -305,6 +307,8 @@ pub struct PalisadeKeys {
     /// Fields by which repeats are told apart (`suppress: {by: …}`); empty: a detection rule is
     /// silent as a whole, a correlation for its group. A correlation has none but its group here.
     pub suppress_by: Vec<String>,
+    /// `title:`, `level_from:` and `external_id:`, by field names as written.
+    pub wording: Wording<String>,
 }
 
 /// `suppress:` under `palisade:`.

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use palisade_detect::alert::{Alert, Entity, EvidenceEvent};
 use palisade_detect::diagnostic::Color;
 use palisade_detect::rule::Level;
+use palisade_detect::rule::wording::is_hidden;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -60,6 +61,9 @@ pub fn pretty(alert: &Alert, color: Color) -> String {
     }
     evidence(&mut out, alert, paint);
     paint.item(&mut out, "alert", &shown(&alert.alert_id));
+    if let Some(id) = &alert.external_id {
+        paint.item(&mut out, "passes on", &shown(id));
+    }
     out
 }
 
@@ -93,15 +97,6 @@ pub fn level_style(level: Level) -> Style {
     style
         .bg_color(Some(back.into()))
         .fg_color(Some(front.into()))
-}
-
-/// Control characters, direction marks, and characters without width or with the width of a line.
-fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[derive(Clone, Copy)]

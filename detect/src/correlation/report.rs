@@ -11,7 +11,8 @@ use crate::alert::{
     SCHEMA, SINGLE, Tenant, attack_of, numbered, observables_of,
 };
 use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key, single_alert_id};
-use crate::matches::{Match, Source, Via, key_partition};
+use crate::matches::{Match, Source, Via, key_partition, level_of};
+use crate::rule::Words;
 use crate::time::Timestamp;
 
 /// Most events that an alert of a correlation shows; its `count` says how many contributed.
@@ -58,7 +59,7 @@ impl Firing<'_> {
         let entities = numbered(entities, ENTITIES_MAX);
         let tenant = trigger.tenant.as_str();
         let key = &trigger.group_key;
-        let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let words = self.words();
         Alert {
             schema: SCHEMA.to_owned(),
             alert_id: self.alert_id().to_string(),
@@ -69,9 +70,10 @@ impl Firing<'_> {
             emitted_at: String::new(),
             first_event_at: Some(first.to_string()),
             last_event_at: Some(last.to_string()),
-            title: def.title.clone(),
+            external_id: words.external_id,
+            title: words.title.unwrap_or_else(|| def.title.clone()),
             description: def.description.clone(),
-            severity: def.severity,
+            severity: words.level.unwrap_or(def.severity),
             status: "new".to_owned(),
             rule: def.rule.clone(),
             attack: attack_of(&def.rule.tags),
@@ -89,6 +91,20 @@ impl Firing<'_> {
             product: Product::palisade(),
             truncated,
         }
+    }
+
+    /// What the alert says: of the group, or of the event where a detection rule is held back.
+    fn words(&self) -> Words {
+        let found = self.trigger;
+        if self.def.rule.kind == SINGLE {
+            return Words {
+                title: present(&found.title),
+                level: level_of(found.level),
+                external_id: present(&found.external_id),
+            };
+        }
+        let value = |place: &usize| found.group_values.get(*place).cloned();
+        self.def.wording.words(value)
     }
 
     /// The id of the alert. A detection rule's alert keeps its id whether or not, and by whatever
@@ -320,6 +336,11 @@ impl Firing<'_> {
         };
         outer.group_by.iter().enumerate().map(value).collect()
     }
+}
+
+/// Text that is not empty.
+fn present(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn dotted(index: &[u32]) -> String {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::*;
 use crate::alert::RuleInfo;
 use crate::matches::{Carried, Mark as TickMark, MatchBatch, Settings, Tick};
-use crate::rule::Comparison;
+use crate::rule::{Comparison, Wording};
 use crate::time::Span;
 
 /// A correlation over the rules `a`, `b`, `c`, grouped by `user`, with a window of `timespan`
@@ -45,6 +45,7 @@ fn def(number: u8, kind: DefKind, timespan: i64) -> CorrelationDef {
         suppress: None,
         lateness: Span::ZERO,
         outer: Vec::new(),
+        wording: Wording::default(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::logsource::Logsource;
 use crate::naive::Matcher;
 use crate::rule::{
     Bounds, Comparison, Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress,
-    filter,
+    Wording, filter,
 };
 use crate::time::Span;
 
@@ -27,6 +27,8 @@ pub(super) struct Compiled {
     pub(super) matcher: Matcher,
     /// For its alerts.
     pub(super) info: RuleInfo,
+    /// What its alerts say of the event, by paths.
+    pub(super) wording: Wording<Vec<String>>,
     /// Whether a match is an alert at once; one whose repeats are held back goes through the
     /// matches log first.
     pub(super) at_once: bool,
@@ -73,6 +75,9 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
                 logsource: detection.logsource.clone(),
                 matcher,
                 info: info(&detection.meta, rule.version, SINGLE),
+                wording: wording(&detection.palisade.wording, |name| {
+                    Some(detection.names.paths(name))
+                }),
                 at_once: rule.alerts && held_back(detection).is_none(),
             });
     let compiled = compiled.collect();
@@ -156,6 +161,19 @@ fn info(meta: &Meta, version: Id, kind: &str) -> RuleInfo {
         references: meta.references.clone(),
         false_positives: meta.falsepositives.clone(),
         tags: meta.tags.clone(),
+    }
+}
+
+/// A wording with the fields that `lead` leads to; what leads nowhere says nothing.
+fn wording<F>(written: &Wording<String>, lead: impl Fn(&String) -> Option<F>) -> Wording<F> {
+    let title = written.title.as_ref().and_then(|(template, fields)| {
+        let fields = fields.iter().map(&lead).collect::<Option<_>>()?;
+        Some((template.clone(), fields))
+    });
+    Wording {
+        title,
+        level_from: written.level_from.as_ref().and_then(&lead),
+        external_id: written.external_id.as_ref().and_then(&lead),
     }
 }
 
@@ -339,6 +357,9 @@ impl Parts<'_> {
             suppress: suppress(correlation),
             lateness: self.options.lateness,
             outer: self.outer(place, versions),
+            wording: wording(&correlation.palisade.wording, |name| {
+                correlation.group_by.iter().position(|by| by == name)
+            }),
         }
     }
 
@@ -376,6 +397,8 @@ impl Parts<'_> {
             suppress: Some(span),
             lateness: self.options.lateness,
             outer: Vec::new(),
+            // Its words are found while the whole event is there, and travel in the match.
+            wording: Wording::default(),
         }
     }
 

@@ -7,15 +7,15 @@ use xxhash_rust::xxh3::Xxh3;
 use super::plan::{Absent, Input, Taken, ValuePlan};
 use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict, retired};
 use crate::alert::{
-    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, Tenant,
-    attack_of, observables_of,
+    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, SINGLE,
+    Tenant, attack_of, observables_of,
 };
 use crate::correlation::{CorrelationDef, GroupKey};
 use crate::entity::{entities, subscription};
 use crate::event::{Body, EventRef};
 use crate::id;
-use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags};
-use crate::rule::Level;
+use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number};
+use crate::rule::{Level, Wording, Words};
 use crate::time::{Span, Timestamp};
 use crate::value::text::prefix;
 use crate::value::{Decimal, Event, Value};
@@ -165,6 +165,11 @@ impl<'e> Facts<'e> {
         fields
     }
 
+    /// What an alert says in the words of the event.
+    fn words(&self, wording: &Wording<Vec<String>>) -> Words {
+        wording.words(|paths| self.tree.first_text(paths))
+    }
+
     /// The event as JSON text.
     fn text(&self) -> std::borrow::Cow<'e, str> {
         match &self.event.body {
@@ -187,6 +192,7 @@ impl<'e> Facts<'e> {
             self.tree.root.to_serde()
         };
         let time = self.time.to_string();
+        let words = self.words(&compiled.wording);
         let evidence = EvidenceEvent {
             event_id: self.context.event_id.to_string(),
             time: Some(time.clone()),
@@ -215,9 +221,10 @@ impl<'e> Facts<'e> {
             emitted_at: String::new(),
             first_event_at: Some(time.clone()),
             last_event_at: Some(time),
-            title: rule.meta.title.clone(),
+            external_id: words.external_id,
+            title: words.title.unwrap_or_else(|| rule.meta.title.clone()),
             description: rule.meta.description.clone(),
-            severity: rule.meta.level.unwrap_or(Level::Medium),
+            severity: words.level.or(rule.meta.level).unwrap_or(Level::Medium),
             status: "new".to_owned(),
             attack: attack_of(&compiled.info.tags),
             rule: compiled.info.clone(),
@@ -304,6 +311,10 @@ impl<'e> Facts<'e> {
         let paths = rules
             .iter()
             .flat_map(|rule| engine.compiled[*rule].matcher.paths());
+        // A correlation speaks of its group; a detection rule that is held back, of the event.
+        let single = inputs.first().filter(|_| def.rule.kind == SINGLE);
+        let words = single.map(|input| self.words(&engine.compiled[input.rule].wording));
+        let words = words.unwrap_or_default();
         let base_rules: BTreeSet<u32> = inputs.iter().map(|input| input.slot).collect();
         Match {
             offset: origin.offset,
@@ -331,6 +342,9 @@ impl<'e> Facts<'e> {
             fields: json(&self.fields(paths)),
             subscription_id: self.subscription.clone().unwrap_or_default(),
             group_values: values,
+            title: words.title.unwrap_or_default(),
+            level: words.level.map_or(0, level_number),
+            external_id: words.external_id.unwrap_or_default(),
             ..Match::default()
         }
     }

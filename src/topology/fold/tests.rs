@@ -4,7 +4,7 @@ use palisade_detect::alert::RuleInfo;
 use palisade_detect::correlation::{DefKind, GroupKey};
 use palisade_detect::id::Id;
 use palisade_detect::matches::{Match, Source};
-use palisade_detect::rule::{Bounds, Comparison, Level};
+use palisade_detect::rule::{Bounds, Comparison, Level, Wording};
 use palisade_detect::time::Span;
 
 use super::*;
@@ -38,6 +38,7 @@ fn def(number: u8, outer: Vec<(Id, u32)>) -> Arc<CorrelationDef> {
         suppress: None,
         lateness: Span::ZERO,
         outer,
+        wording: Wording::default(),
     })
 }
 

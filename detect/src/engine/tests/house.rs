@@ -7,6 +7,7 @@ use crate::alert::Alert;
 use crate::correlation::{Fold, Output};
 use crate::id::{Id, single_alert_id};
 use crate::matches::{KEY_PARTITIONS, Source, batches};
+use crate::rule::Level;
 
 /// The rule with keys of ours.
 fn house(keys: &str) -> String {
@@ -117,4 +118,81 @@ fn silence_by_other_fields_has_a_state_of_its_own() {
         version("suppress: {by: [User, Ip], for: 1h}"),
     ]);
     assert_eq!(versions.len(), 3);
+}
+
+const OTHERS: &str = "title: 'Alert {Name} for {User}', level_from: Severity, external_id: Id";
+const OTHERS_EVENT: &str =
+    r#"{"Op":"fail","Name":"Beacon","User":{"upn":"kim"},"Severity":"Low","Id":"x-1"}"#;
+
+/// Title, level and id of another product's alert.
+fn said(alert: &Alert) -> (&str, Level, Option<&str>) {
+    let id = alert.external_id.as_deref();
+    (&alert.title, alert.severity, id)
+}
+
+#[test]
+fn an_alert_speaks_of_its_event_at_once_and_when_it_is_held_back() {
+    let map = "{transformations: [{type: field_name_mapping, mapping: {User: User.upn}}]}";
+    let held_back = format!("{OTHERS}, suppress: {{for: 1h}}");
+    for keys in [OTHERS, &held_back] {
+        let (engine, problems) = engine_with(&house(keys), &[map]);
+        assert_eq!(problems, []);
+        let found = alerts(&engine, &[OTHERS_EVENT]);
+        let expected = ("Alert Beacon for kim", Level::Low, Some("x-1"));
+        assert_eq!(said(&found[0]), expected, "{keys}");
+        assert_eq!(found[0].rule.level, Some(Level::High), "{keys}");
+    }
+}
+
+#[test]
+fn what_an_event_does_not_say_the_rule_says() {
+    for keys in [OTHERS, &format!("{OTHERS}, suppress: {{for: 1h}}")] {
+        let found = alerts(
+            &engine(&house(keys)),
+            &[r#"{"Op":"fail","Severity":"none"}"#],
+        );
+        assert_eq!(
+            said(&found[0]),
+            ("Alert ? for ?", Level::High, None),
+            "{keys}"
+        );
+    }
+}
+
+#[test]
+fn an_alert_of_a_correlation_speaks_of_its_group() {
+    let rules = format!(
+        "{RULE}---\ntitle: Count\nid: c\nlevel: low\ncorrelation: {{type: event_count, \
+         rules: [failed], group-by: [User, Risk], timespan: 1m, condition: {{gte: 2}}}}\n\
+         palisade: {{title: 'Spray at {{User}}', level_from: Risk, external_id: User}}\n"
+    );
+    let event = r#"{"Op":"fail","User":"kim","Risk":"critical"}"#;
+    let found = alerts(&engine(&rules), &[event, event]);
+    assert_eq!(
+        said(&found[0]),
+        ("Spray at kim", Level::Critical, Some("kim"))
+    );
+    for (written, wrong) in [
+        ("'Spray at {User}'", "'Spray at {Ip}'"),
+        ("level_from: Risk", "level_from: R"),
+    ] {
+        let (_, problems) = engine_with(&rules.replace(written, wrong), &[]);
+        let found: Vec<&str> = problems.iter().map(|problem| problem.kind).collect();
+        assert_eq!(found, ["invalid-correlation"], "{wrong}");
+    }
+}
+
+#[test]
+fn words_of_an_alert_are_no_part_of_versions_and_ids() {
+    let facts = |keys: &str| {
+        let engine = engine(&house(&format!("{keys}suppress: {{by: User, for: 1h}}")));
+        let found = alerts(&engine, &[OTHERS_EVENT]);
+        let def = &engine.correlations()[0];
+        (
+            engine.rules()[0].version,
+            def.version,
+            found[0].alert_id.clone(),
+        )
+    };
+    assert_eq!(facts(""), facts(&format!("{OTHERS}, ")));
 }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Diagnostic, Place, code, suggestion};
 use crate::yaml::Node;
 
-use super::super::{Bounds, Comparison, Correlation, CorrelationKind, TemporalCondition};
+use super::super::{Bounds, Comparison, Correlation, CorrelationKind, TemporalCondition, Wording};
 use super::detection::need_texts;
 use super::document::{Reader, scalar_text};
 
@@ -91,6 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
         Some(node) => reader.span("timespan", node),
     };
     same_group(reader, &palisade.suppress_by, group_by.as_deref());
+    worded_by_group(reader, &palisade.wording, group_by.as_deref());
     let (aliases, alias_places) = aliases(reader, section);
     let generate = generate(reader, section);
     let (kind, expression) = condition(reader, section, kind?)?;
@@ -132,6 +133,40 @@ fn same_group(reader: &mut Reader<'_>, by: &[String], group_by: Option<&[(String
                 group by less";
     let place = node.place.clone();
     reader.push(Diagnostic::error(code::INVALID_CORRELATION, &place, message).with_help(help));
+}
+
+/// Checks that a correlation's alert speaks of its group only: no other value is the same for all of
+/// its events.
+fn worded_by_group(
+    reader: &mut Reader<'_>,
+    wording: &Wording<String>,
+    group_by: Option<&[(String, Place)]>,
+) {
+    let Some(group_by) = group_by else {
+        return;
+    };
+    let root = reader.root;
+    let mut check = |key: &str, name: &String| {
+        if group_by.iter().any(|(grouped, _)| grouped == name) {
+            return;
+        }
+        let node = root.get("palisade").and_then(|node| node.get(key));
+        let place = &node.unwrap_or(root).place;
+        let message = format!("`{name}` is no field or alias that `group-by` names");
+        let names = group_by.iter().map(|(name, _)| name.as_str());
+        let help = suggestion(name, names)
+            .unwrap_or_else(|| "an alert of a correlation can only speak of its group".to_owned());
+        reader.push(Diagnostic::error(code::INVALID_CORRELATION, place, message).with_help(help));
+    };
+    for name in wording.title.iter().flat_map(|(_, fields)| fields) {
+        check("title", name);
+    }
+    if let Some(name) = &wording.level_from {
+        check("level_from", name);
+    }
+    if let Some(name) = &wording.external_id {
+        check("external_id", name);
+    }
 }
 
 /// The type.

@@ -9,11 +9,15 @@ use crate::time::Span;
 use crate::yaml::{Node, Yaml};
 
 use super::super::condition::ConditionProblem;
+use super::super::wording::Template;
 use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
 use super::detection::need_texts;
 
 /// Longest title, in characters (detection rule schema).
 const TITLE_CHARS_MAX: usize = 256;
+
+/// Keys of ours.
+const PALISADE_KEYS: &[&str] = &["suppress", "title", "level_from", "external_id"];
 
 /// Most fields by which a rule tells its repeats apart; each is a value in every match.
 const SUPPRESS_BY_MAX: usize = 16;
@@ -239,10 +243,44 @@ impl<'a> Reader<'a> {
         for (key, value) in entries {
             match key.as_text() {
                 Some("suppress") => keys.suppress = self.suppress(value, &mut keys.suppress_by),
-                _ => self.unknown_palisade_key(key, "palisade", &["suppress"]),
+                Some("title") => keys.wording.title = self.title_template(value),
+                Some("level_from") => keys.wording.level_from = self.field("level_from", value),
+                Some("external_id") => keys.wording.external_id = self.field("external_id", value),
+                _ => self.unknown_palisade_key(key, "palisade", PALISADE_KEYS),
             }
         }
         keys
+    }
+
+    /// A title with fields in it.
+    fn title_template(&mut self, node: &Node) -> Option<(Template, Vec<String>)> {
+        let Some(text) = node.as_text() else {
+            self.wrong_type("title", node, "text");
+            return None;
+        };
+        match Template::parse(text) {
+            Ok(template) => {
+                let fields = template.fields().to_vec();
+                Some((template, fields))
+            }
+            Err(problem) => {
+                let place = node.place_within(problem.span);
+                self.push(
+                    Diagnostic::error(code::INVALID_VALUE, &place, problem.message)
+                        .with_help("write fields in braces, such as `Spray from {IPAddress}`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The name of one field.
+    fn field(&mut self, key: &str, node: &Node) -> Option<String> {
+        let name = node.as_text().filter(|name| !name.is_empty());
+        if name.is_none() {
+            self.wrong_type(key, node, "the name of a field");
+        }
+        name.map(str::to_owned)
     }
 
     /// `none`, or a mapping with `for` and perhaps `by`.

@@ -634,3 +634,24 @@ fn documents_name_the_rules_that_they_became() {
         ]
     );
 }
+
+#[test]
+fn wording_that_cannot_be_read_is_refused_at_its_token() {
+    for (keys, kind, covered) in [
+        ("title: 'a {b'", "invalid-value", "{b"),
+        ("title: 'a {} b'", "invalid-value", "{}"),
+        ("title: [a]", "wrong-type", "[a]"),
+        ("level_from: [a]", "wrong-type", "[a]"),
+        ("external_id: ''", "wrong-type", "''"),
+        ("titel: a", "invalid-value", "titel"),
+    ] {
+        let more = format!("palisade: {{{keys}}}\n");
+        let text = rule("a", &more, "{s: {A: 1}, condition: s}");
+        let (_, problems) = load(&[&text]);
+        let found: Vec<_> = problems
+            .iter()
+            .map(|d| (d.kind, text.get(d.place.span.clone())))
+            .collect();
+        assert_eq!(found, [(kind, Some(covered))], "{keys}");
+    }
+}
