@@ -16,6 +16,7 @@ pub mod check;
 pub mod replay;
 pub mod decode;
 pub mod alerts;
+pub mod coverage;
 pub mod config;
 pub mod health;
 pub mod conformance;
@@ -61,6 +62,8 @@ pub enum Command {
     Decode(decode::Args),
     /// Read the alerts log, also beside a running process.
     Alerts(alerts::Args),
+    /// Show which ATT&CK techniques the rules cover, by log source.
+    Coverage(coverage::Args),
     /// Show the effective configuration.
     Config(config::Args),
     /// Ask a running process whether it is alive or ready.
@@ -83,6 +86,7 @@ impl Cli {
             Command::Replay(args) => replay::execute(&args, terminal),
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),
+            Command::Coverage(args) => coverage::execute(&args, terminal),
             Command::Config(args) => config::execute(&args, terminal),
             Command::Health(args) => health::execute(&args, terminal),
             Command::Conformance(args) => conformance::execute(&args, terminal),

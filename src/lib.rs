@@ -13,6 +13,7 @@ pub mod admin;
 pub mod telemetry;
 pub mod topology;
 pub mod cases;
+pub mod coverage;
 pub mod demo;
 pub mod cli;
 

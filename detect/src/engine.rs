@@ -7,7 +7,7 @@ use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Body, EventRef, Origin};
 use crate::id::Id;
-use crate::logsource::Routing;
+use crate::logsource::{Logsource, Routing};
 use crate::matches::Match;
 use crate::rule::{Meta, RuleSet};
 use crate::time::{Span, Timestamp};
@@ -78,6 +78,8 @@ pub struct LoadedRule {
     pub version: Id,
     /// Whether it alerts on its own (COR-15).
     pub alerts: bool,
+    /// Which events it judges.
+    pub logsource: Logsource,
 }
 
 /// Everything about an event that its bytes do not say.

@@ -142,6 +142,7 @@ fn loaded(detection: &Detection, alerts: bool) -> LoadedRule {
         id: Arc::from(rule_id(&detection.meta, version)),
         version,
         alerts,
+        logsource: detection.logsource.clone(),
     }
 }
 
