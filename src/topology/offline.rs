@@ -95,7 +95,8 @@ impl Offline {
         self.correlate(path, outcome)
     }
 
-    /// As [`Offline::record`], for an event that needs no decoding.
+    /// As [`Offline::record`], for an event that needs no decoding. Without a time of its own it takes
+    /// no part in correlations: when it was received says nothing here.
     ///
     /// # Errors
     /// As [`Offline::record`].
@@ -107,7 +108,10 @@ impl Offline {
         received: Timestamp,
     ) -> Result<Outcome, StepError> {
         let place = place(path, offset, received);
-        let outcome = self.stage.decoded(event, &place, &self.traits);
+        let mut outcome = self.stage.decoded(event, &place, &self.traits);
+        if event.event_time.is_none() {
+            outcome.matches.clear();
+        }
         self.correlate(path, outcome)
     }
 
