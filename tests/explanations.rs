@@ -1,29 +1,70 @@
 //! The examples in the explanations of diagnostics: a failing one yields its code, a mended one does
 //! not.
 //!
-//! An explanation is `detect/src/diagnostic/explain/CODE.md`. Its examples are fenced blocks whose
-//! first line is `yaml fails` or `yaml mended`, and then, if the block is no rule file, what it is:
-//! `config`, `pipeline`, `cases`, `observed` or `list`; `file=NAME` names the file. All failing blocks
-//! together are one set of files, and all mended ones another.
+//! All failing examples of a page together are one set of files, and all mended ones another. What
+//! cannot be written down is generated here.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use palisade::cli::check;
-use palisade_detect::diagnostic::{Color, code};
+use palisade_detect::diagnostic::explain::{Example, Explanation, Kind, Outcome};
+use palisade_detect::diagnostic::{Code, Color, Severity, code};
+use palisade_detect::lint;
 
-/// Codes whose example cannot be written down, each with the test that shows it.
-const SHOWN_ELSEWHERE: &[(&str, &str)] = &[];
+/// Writes the bytes of a rule file.
+type Write = fn() -> Vec<u8>;
+
+/// Codes whose failing example is generated.
+const GENERATED: &[(Code, Write)] = &[
+    (code::YAML_NOT_UTF8, || b"title: \xff\n".to_vec()),
+    (code::YAML_CHARACTER, || b"title: a\0b\n".to_vec()),
+    (code::FILE_TOO_LARGE, || vec![b'#'; (1 << 20) + 1]),
+    (code::YAML_TOO_DEEP, || nested("title: ", "[", "]", 101)),
+    (code::YAML_ALIASES, || {
+        format!("a: &a 1\nb: [{}]\n", vec!["*a"; 101].join(", ")).into_bytes()
+    }),
+    (code::TOO_MANY_PROBLEMS, || {
+        "- x\n---\n".repeat(1_001).into_bytes()
+    }),
+    (code::COLLECTION_LIMIT, || {
+        let template = format!("action: global\nx: {}\n", "x".repeat(600_000));
+        (template + &"---\ntitle: t\n".repeat(200)).into_bytes()
+    }),
+    (code::CONDITION_LIMIT, || {
+        let begin = GOOD_RULE.replace("condition: selection\n", "condition: ");
+        nested(&begin, "(", ")", 101)
+    }),
+    (code::CORRELATION_TOO_DEEP, || {
+        let chain = (1..=17).map(|n| correlation(n, &(n - 1).to_string()));
+        chain
+            .fold(NAMED_RULE.to_owned(), |all, one| all + &one)
+            .into_bytes()
+    }),
+    (code::CORRELATION_RULES, || {
+        let rules = vec!["0"; 1_001].join("', '");
+        (NAMED_RULE.to_owned() + &correlation(1, &rules)).into_bytes()
+    }),
+];
+
+/// Codes whose failing example would take a long time; the test that stands behind each shows it.
+const SHOWN_ELSEWHERE: &[(Code, &str, &str)] = &[
+    (
+        code::TOO_MANY_RULES,
+        include_str!("../src/rules/tests.rs"),
+        "set_over_the_limit_of_bytes_is_refused_as_a_whole",
+    ),
+    (
+        code::FILTER_LIMIT,
+        include_str!("../detect/src/rule/filter.rs"),
+        "filters_over_the_limit_are_reported_and_leave_their_rules_alone",
+    ),
+];
 
 /// A rule beside examples of configurations, which must name one.
 const GOOD_RULE: &str = "\
 title: Diagnostic setting deleted
 id: 0f6c8f0e-3f0c-4f67-a0a5-5b0a6d1f7f21
-status: test
-level: medium
-description: Somebody deleted the setting that sends logs of a resource to the hub.
 logsource: {product: azure, service: activitylogs}
 detection:
   selection:
@@ -31,150 +72,143 @@ detection:
   condition: selection
 ";
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("detect/src/diagnostic/explain")
+/// A rule that correlations name.
+const NAMED_RULE: &str = "\
+title: Rule
+name: '0'
+logsource: {product: azure, service: activitylogs}
+detection: {selection: {operationName: x}, condition: selection}
+";
+
+/// The `n`-th of a chain of correlations.
+fn correlation(n: u32, rules: &str) -> String {
+    format!(
+        "---\ntitle: Chain\nname: '{n}'\ncorrelation: {{type: event_count, rules: ['{rules}'], \
+         timespan: 1m, condition: {{gte: 1}}}}\n"
+    )
 }
 
-/// One fenced block.
-struct Block {
-    fails: bool,
-    kind: String,
-    file: String,
-    text: String,
+fn nested(begin: &str, open: &str, close: &str, depth: usize) -> Vec<u8> {
+    format!(
+        "{begin}{}selection{}\n",
+        open.repeat(depth),
+        close.repeat(depth)
+    )
+    .into_bytes()
 }
 
-/// The fenced blocks of an explanation.
-fn blocks(code: &str, page: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        let Some(info) = line.strip_prefix("```yaml ") else {
-            assert!(!line.starts_with("```"), "{code}: `{line}` is no example");
-            continue;
-        };
-        let mut words = info.split(' ');
-        let fails = match words.next() {
-            Some("fails") => true,
-            Some("mended") => false,
-            other => panic!("{code}: {other:?} is neither `fails` nor `mended`"),
-        };
-        let (files, kinds): (Vec<_>, Vec<_>) = words.partition(|word| word.starts_with("file="));
-        let kind = kinds.first().copied().unwrap_or("rule");
-        let default = match kind {
-            "rule" => "rule.yml",
-            "config" => "palisade.yaml",
-            "pipeline" => "pipelines/pipeline.yml",
-            "cases" => "rule.cases.yml",
-            "observed" => "observed.json",
-            "list" => "lists/list.txt",
-            _ => panic!("{code}: nobody knows what `{kind}` is"),
-        };
-        let text = lines.by_ref().take_while(|line| *line != "```");
-        let text = text.fold(String::new(), |text, line| text + line + "\n");
-        let file = files.first().and_then(|word| word.strip_prefix("file="));
-        blocks.push(Block {
-            fails,
-            kind: kind.to_owned(),
-            file: file.unwrap_or(default).to_owned(),
-            text,
-        });
-    }
-    blocks
-}
-
-/// What `check` says to a set of blocks: codes and whether anything is an error, and all as text.
-fn judge(blocks: &[&Block]) -> (Vec<&'static str>, bool, String) {
+/// What `check` says to a set of examples: codes with severities, whether anything is an error, and
+/// all as text.
+fn judge(examples: &[&Example]) -> (Vec<(&'static str, Severity)>, bool, String) {
     let folder = tempfile::tempdir().expect("a folder");
-    let put = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
-        fs::write(path, text).expect("a file");
-    };
     let mut args = check::Args::default();
-    let of = |kind: &'static str| blocks.iter().filter(move |block| block.kind == kind);
-    for block in blocks {
-        let text = block
-            .text
-            .replace("$FOLDER", &folder.path().to_string_lossy());
-        put(&block.file, &text);
+    for example in examples {
+        let path = put(folder.path(), example.file, example.text.as_bytes());
+        match example.kind {
+            Kind::Config => {
+                put(folder.path(), "good.yml", GOOD_RULE.as_bytes());
+                args.config = Some(path);
+            }
+            Kind::Pipeline => args.pipelines.push(path),
+            Kind::Observed => args.observed = Some(path),
+            Kind::Rule | Kind::Cases | Kind::List => {}
+        }
     }
-    for config in of("config") {
-        args.config = Some(folder.path().join(&config.file));
-        put("good.yml", GOOD_RULE);
-    }
-    args.pipelines = of("pipeline")
-        .map(|block| folder.path().join(&block.file))
-        .collect();
     if args.config.is_none() {
         args.paths.push(folder.path().to_owned());
     }
-    args.observed = of("observed")
-        .map(|block| folder.path().join(&block.file))
-        .next();
-    let judged = check::judge(&args).expect("what the example names can be read");
+    outcome(&args)
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+    fs::write(&path, bytes).expect("a file");
+    path
+}
+
+fn outcome(args: &check::Args) -> (Vec<(&'static str, Severity)>, bool, String) {
+    let judged = check::judge(args).expect("what the example names can be read");
     let diagnostics = &judged.findings.diagnostics;
-    let codes = diagnostics.iter().map(|one| one.code).collect();
+    let codes = diagnostics.iter().map(|one| (one.code, one.severity));
     let failed = judged.findings.errors() > 0;
-    (codes, failed, judged.findings.render(Color::Never))
+    (
+        codes.collect(),
+        failed,
+        judged.findings.render(Color::Never),
+    )
 }
 
 /// What is wrong with an explanation.
-fn judge_page(code: &str, page: &str) -> String {
-    let mut wrong = String::new();
-    let title = page.lines().next().unwrap_or_default();
-    if !title.starts_with(&format!("# {code}: ")) {
-        writeln!(wrong, "{code}: the first line is not `# {code}: ...`").expect("memory");
+fn judge_page(code: Code, page: &Explanation) -> Option<String> {
+    let id = code.id;
+    if SHOWN_ELSEWHERE.iter().any(|(other, ..)| *other == code) {
+        return None;
     }
-    let blocks = blocks(code, page);
-    if SHOWN_ELSEWHERE.iter().any(|(other, _)| *other == code) {
-        return wrong;
+    let of = |outcome| {
+        page.examples
+            .iter()
+            .filter(move |one| one.outcome == outcome)
+    };
+    let fails: Vec<_> = of(Outcome::Fails).collect();
+    let mended: Vec<_> = of(Outcome::Mended).collect();
+    let generated = GENERATED.iter().find(|(other, _)| *other == code);
+    if generated.is_some() != (fails.is_empty() && mended.is_empty()) {
+        return Some(format!("{id}: an example is missing, or there are two"));
     }
-    let (fails, mended): (Vec<_>, Vec<_>) = blocks.iter().partition(|block| block.fails);
-    if fails.is_empty() || mended.is_empty() {
-        writeln!(wrong, "{code}: a failing or a mended example is missing").expect("memory");
-        return wrong;
+    let (codes, _, text) = match generated {
+        None => judge(&fails),
+        Some((_, bytes)) => {
+            let folder = tempfile::tempdir().expect("a folder");
+            outcome(&check::Args {
+                paths: vec![put(folder.path(), "rule.yml", &bytes())],
+                ..check::Args::default()
+            })
+        }
+    };
+    if !codes.iter().any(|(found, _)| *found == id) {
+        return Some(format!(
+            "{id}: the failing example yields {codes:?}\n{text}"
+        ));
     }
-    let (codes, _, text) = judge(&fails);
-    if !codes.contains(&code) {
-        writeln!(
-            wrong,
-            "{code}: the failing example yields {codes:?}\n{text}"
-        )
-        .expect("memory");
+    let own = codes.iter().filter(|(found, _)| *found == id);
+    let worst = own.map(|(_, severity)| *severity).max();
+    if worst != Some(lint::severity(code)) {
+        return Some(format!(
+            "{id}: the table and the example differ in severity"
+        ));
+    }
+    if generated.is_some() {
+        return None;
     }
     let (codes, failed, text) = judge(&mended);
-    if failed || codes.contains(&code) {
-        writeln!(wrong, "{code}: the mended example yields {codes:?}\n{text}").expect("memory");
-    }
-    wrong
-}
-
-fn pages() -> BTreeMap<String, String> {
-    let entries = fs::read_dir(folder()).expect("the explanations");
-    entries
-        .map(|entry| {
-            let path = entry.expect("an entry").path();
-            let code = path.file_stem().expect("a name").to_string_lossy();
-            (
-                code.into_owned(),
-                fs::read_to_string(&path).expect("a page"),
-            )
-        })
-        .collect()
+    let still = codes.iter().any(|(found, _)| *found == id);
+    (failed || still || mended.is_empty())
+        .then(|| format!("{id}: the mended example yields {codes:?}\n{text}"))
 }
 
 #[test]
 fn failing_examples_yield_their_code_and_mended_ones_do_not() {
-    let wrong: String = pages()
+    let wrong: Vec<String> = code::ALL
         .iter()
-        .map(|(code, page)| judge_page(code, page))
+        .filter_map(|code| judge_page(*code, &code.explanation()))
         .collect();
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn every_explanation_is_of_a_code() {
-    for code in pages().keys() {
-        assert!(code::ALL.iter().any(|row| row.id == code), "{code}");
+fn tests_that_stand_behind_explanations_exist() {
+    for (code, text, test) in SHOWN_ELSEWHERE {
+        assert!(text.contains(&format!("fn {test}()")), "{}", code.id);
+    }
+}
+
+#[test]
+fn every_page_is_of_a_code() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("detect/src/diagnostic/explain");
+    for entry in fs::read_dir(folder).expect("the explanations") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        assert!(code::ALL.iter().any(|row| *row.id == *name), "{name}");
     }
 }

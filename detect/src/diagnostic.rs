@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub mod code;
+pub mod explain;
 mod near;
 mod render;
 

@@ -5,7 +5,7 @@
 //! which [`CATALOGUE`] lists. To add a check: a row in `diagnostic/code.rs`, its explanation in
 //! `diagnostic/explain/`, a row in the table of its file and its function.
 
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity, code};
 use crate::observed::Observed;
 use crate::rule::parse::{RuleAt, RuleDocument};
 use crate::rule::{Correlation, Detection, Filter, Meta, RuleFile, RuleSet};
@@ -92,6 +92,23 @@ pub const CATALOGUE: &[&[Check]] = &[
     pipeline::CHECKS,
     cases::CHECKS,
 ];
+
+/// Codes of the language that are never an error: what they find loads all the same.
+const MILD: &[Code] = &[
+    code::ALL_WITH_ONE_VALUE,
+    code::NULL_IN_LIST,
+    code::FILTER_WITHOUT_NOT,
+];
+
+/// How bad a code is at its worst.
+pub fn severity(code: Code) -> Severity {
+    let mut checks = CATALOGUE.iter().copied().flatten();
+    match checks.find(|check| check.code == code) {
+        Some(check) => check.severity,
+        None if MILD.contains(&code) => Severity::Warning,
+        None => Severity::Error,
+    }
+}
 
 /// Runs every check. What two documents share, such as a template's entry, is reported once.
 pub fn lint(workspace: &Workspace<'_>) -> Vec<Diagnostic> {

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use palisade_detect::diagnostic::Diagnostic;
+use anyhow::anyhow;
+use palisade_detect::diagnostic::{self, Diagnostic, printable};
 use palisade_detect::engine::EngineOptions;
 
 use super::{Terminal, TextOrJson};
@@ -12,6 +13,8 @@ use crate::config::{Pipelines, load};
 use crate::exit::Exit;
 use crate::observed::observed;
 use crate::rules::{self, Findings, Lint};
+
+pub mod explain;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,13 +49,20 @@ pub struct Args {
     /// How to print the findings.
     #[arg(long, default_value = "text")]
     pub format: TextOrJson,
+    /// Explain a code, such as `PAL0302`, with examples; nothing is judged.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["config", "paths", "pipelines", "observed", "format"])]
+    pub explain: Option<String>,
 }
 
 /// Prints everything that is wrong.
 ///
 /// # Errors
-/// When the file of observed fields cannot be read, or standard output is gone.
+/// When the file of observed fields cannot be read, standard output is gone, or the code to explain is
+/// unknown.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
+    if let Some(name) = &args.explain {
+        return explain(name, terminal);
+    }
     let judged = judge(args)?;
     let mut out = std::io::stdout().lock();
     match args.format {
@@ -63,6 +73,16 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         TextOrJson::Json => writeln!(out, "{:#}", json(&judged.findings.diagnostics))?,
     }
     Ok(judged.exit)
+}
+
+fn explain(name: &str, terminal: Terminal) -> anyhow::Result<Exit> {
+    let code = diagnostic::explain::find(name).map_err(|help| {
+        let help = help.unwrap_or_else(|| "codes look like `PAL0302`".to_owned());
+        anyhow!("there is no code `{}`; {help}", printable(name)).context(Exit::Usage)
+    })?;
+    let text = explain::text(code, terminal.stdout);
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Exit::Ok)
 }
 
 /// What was found.

@@ -15,7 +15,7 @@
 //!
 //! Numbers from 1000 on are checks of [`crate::lint`], never errors.
 //!
-//! A number is never reused. `kind` is the word of the conformance suite for errors of its list;
+//! Every row has an explanation, `explain/NUMBER.md`. A number is never reused. `kind` is the word of the conformance suite for errors of its list;
 //! warnings and configuration have words of their own.
 
 /// A row of the table.
@@ -27,13 +27,18 @@ pub struct Code {
     pub kind: &'static str,
 }
 
-/// Defines the constants and [`ALL`] from one list, so that no row can be missing in either.
+/// Defines the constants, [`ALL`] and [`PAGES`] from one list, so that no row can be missing in one
+/// of them, and no row can be without an explanation.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $kind:literal;)*) => {
         $($(#[$doc])* pub const $name: Code = Code { id: $id, kind: $kind };)*
 
         /// Every row, in the order of the numbers.
         pub const ALL: &[Code] = &[$($name),*];
+
+        /// The explanation of every row, as it stands in its file, in the order of [`ALL`].
+        pub(super) const PAGES: &[&str] =
+            &[$(include_str!(concat!("explain/", $id, ".md"))),*];
     };
 }
 

@@ -15,7 +15,7 @@ fn every_code_from_1000_on_has_one_check_or_is_reported_elsewhere() {
         .collect();
     let unique: BTreeSet<&str> = checks.iter().copied().collect();
     assert_eq!(checks.len(), unique.len(), "a code stands in two rows");
-    let coded: BTreeSet<&str> = crate::diagnostic::code::ALL
+    let coded: BTreeSet<&str> = code::ALL
         .iter()
         .map(|code| code.id)
         .filter(|id| *id >= "PAL1000" && !ELSEWHERE.contains(id))
