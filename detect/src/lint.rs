@@ -14,6 +14,9 @@ use crate::yaml::{self, Node};
 
 mod entry;
 mod meta;
+mod dates;
+mod prose;
+mod keys;
 mod style;
 mod tags;
 mod techniques;
@@ -75,9 +78,37 @@ pub struct Check {
     pub run: fn(&Workspace<'_>, &mut Vec<Diagnostic>),
 }
 
+/// What a check does.
+type Run = fn(&Workspace<'_>, &mut Vec<Diagnostic>);
+
+impl Check {
+    /// A check whose findings are warnings.
+    const fn warning(code: Code, run: Run) -> Self {
+        let severity = Severity::Warning;
+        Self {
+            code,
+            severity,
+            run,
+        }
+    }
+
+    /// A check whose findings are advice.
+    const fn info(code: Code, run: Run) -> Self {
+        let severity = Severity::Info;
+        Self {
+            code,
+            severity,
+            run,
+        }
+    }
+}
+
 /// Every check, by the file that it stands in.
 pub const CATALOGUE: &[&[Check]] = &[
     meta::CHECKS,
+    dates::CHECKS,
+    prose::CHECKS,
+    keys::CHECKS,
     style::CHECKS,
     tags::CHECKS,
     techniques::CHECKS,

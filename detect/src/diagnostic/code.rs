@@ -169,6 +169,54 @@ codes! {
     ID_NOT_UUID = "PAL1002", "id-not-uuid";
     /// An id with upper-case letters.
     ID_UPPER_CASE = "PAL1003", "id-upper-case";
+    /// An id that was typed, not drawn.
+    ID_EXAMPLE = "PAL1004", "id-example";
+    /// A rule has no status.
+    NO_STATUS = "PAL1005", "no-status";
+    /// A rule has no level.
+    NO_LEVEL = "PAL1006", "no-level";
+    /// A deprecated rule that names no other.
+    DEPRECATED_ALONE = "PAL1007", "deprecated-alone";
+    /// A rule has no date.
+    NO_DATE = "PAL1020", "no-date";
+    /// A date in another form than Sigma 2 has.
+    DATE_FORM = "PAL1021", "date-form";
+    /// A rule that was modified before it was made.
+    MODIFIED_BEFORE_DATE = "PAL1022", "modified-before-date";
+    /// A date that has not come.
+    DATE_IN_FUTURE = "PAL1023", "date-in-future";
+    /// A rule has no description.
+    NO_DESCRIPTION = "PAL1030", "no-description";
+    /// A description that repeats the title.
+    DESCRIPTION_IS_TITLE = "PAL1031", "description-is-title";
+    /// A description of a word or two.
+    DESCRIPTION_SHORT = "PAL1032", "description-short";
+    /// A rule has no author.
+    NO_AUTHOR = "PAL1033", "no-author";
+    /// A reference that is no link.
+    REFERENCE_FORM = "PAL1034", "reference-form";
+    /// A grave rule says nothing of benign causes.
+    NO_FALSE_POSITIVES = "PAL1035", "no-false-positives";
+    /// A benign cause that says nothing.
+    FALSE_POSITIVES_EMPTY = "PAL1036", "empty-false-positives";
+    /// A mark of unfinished work in what people read.
+    UNFINISHED = "PAL1037", "unfinished";
+    /// A key that is nearly a known one.
+    KEY_MISSPELT = "PAL1050", "misspelt-key";
+    /// A key without a value.
+    KEY_EMPTY = "PAL1051", "empty-key";
+    /// A key of other tools with the wrong type.
+    KEY_TYPE = "PAL1052", "key-type";
+    /// An entry of `related` that other tools refuse.
+    RELATED_FORM = "PAL1053", "related-form";
+    /// A rule that is related to itself.
+    RELATED_SELF = "PAL1054", "related-self";
+    /// A license that is no SPDX expression.
+    LICENSE_FORM = "PAL1055", "license-form";
+    /// A key of a log source that restricts nothing.
+    LOGSOURCE_KEY = "PAL1056", "logsource-key";
+    /// A log source with upper-case letters.
+    LOGSOURCE_CASE = "PAL1057", "logsource-case";
 
     // Style: PAL11xx.
 

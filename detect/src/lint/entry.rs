@@ -17,6 +17,12 @@ pub(super) fn about(
     Diagnostic::warning(code, place, message).for_rule(key_of(document))
 }
 
+/// The text under a key, with its node.
+pub(super) fn text<'a>(document: &'a RuleDocument, key: &str) -> Option<(&'a Node, &'a str)> {
+    let node = document.root.get(key)?;
+    Some((node, node.as_text()?))
+}
+
 /// The texts of the list under a key, each with its node.
 pub(super) fn texts<'a>(
     document: &'a RuleDocument,
@@ -62,14 +68,33 @@ pub(super) fn whole_line(bytes: &[u8], part: &Range<usize>) -> Option<Range<usiz
     Some(start.map_or(0, |at| at + 1)..end.map_or(bytes.len(), |at| part.end + at + 1))
 }
 
+/// Whether two texts are the same apart from case, white space and a closing full stop.
+pub(super) fn same_words(one: &str, other: &str) -> bool {
+    let words = |text: &str| {
+        let words = text.trim().trim_end_matches('.').split_whitespace();
+        words.map(str::to_lowercase).collect::<Vec<_>>()
+    };
+    words(one) == words(other)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::{Workspace, lint};
     use crate::diagnostic::Diagnostic;
     use crate::rule::{RuleFile, parse};
+    use crate::time::Timestamp;
 
     /// What checks say of one code about rule files, given as name and text.
     pub(in super::super) fn said_of(code: &str, files: &[(&str, &str)]) -> Vec<Diagnostic> {
+        said_at(code, files, None)
+    }
+
+    /// As [`said_of`], at a time.
+    pub(in super::super) fn said_at(
+        code: &str,
+        files: &[(&str, &str)],
+        now: Option<Timestamp>,
+    ) -> Vec<Diagnostic> {
         let files: Vec<RuleFile> = files
             .iter()
             .map(|(name, text)| RuleFile {
@@ -86,7 +111,7 @@ pub(super) mod tests {
             pipelines: &[],
             cases: &[],
             observed: None,
-            now: None,
+            now,
         });
         let found = found.into_iter();
         found.filter(|one| one.code == code).collect()

@@ -5,37 +5,17 @@ use std::collections::BTreeSet;
 use super::entry::{about, remove_element, rewrite, texts};
 use super::{Check, Workspace};
 use crate::attack::{self, Technique};
-use crate::diagnostic::{Code, Diagnostic, Severity, code, suggestion};
+use crate::diagnostic::{Code, Diagnostic, code, suggestion};
 use crate::rule::parse::RuleDocument;
 use crate::yaml::Node;
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        code: code::TAG_FORM,
-        severity: Severity::Warning,
-        run: form,
-    },
-    Check {
-        code: code::TAG_UPPER_CASE,
-        severity: Severity::Warning,
-        run: upper_case,
-    },
-    Check {
-        code: code::TAG_NAMESPACE,
-        severity: Severity::Info,
-        run: namespace,
-    },
-    Check {
-        code: code::TAG_TWICE,
-        severity: Severity::Warning,
-        run: twice,
-    },
-    Check {
-        code: code::TAG_VALUE,
-        severity: Severity::Warning,
-        run: value,
-    },
+    Check::warning(code::TAG_FORM, form),
+    Check::warning(code::TAG_UPPER_CASE, upper_case),
+    Check::info(code::TAG_NAMESPACE, namespace),
+    Check::warning(code::TAG_TWICE, twice),
+    Check::warning(code::TAG_VALUE, value),
 ];
 
 /// Name spaces of the tags appendix.

@@ -6,56 +6,20 @@ use super::entry::about;
 use super::tags::{all_tags, tags};
 use super::{Check, Rule, Workspace};
 use crate::attack::{self, Fate, SPLIT_TACTIC, TACTICS, Technique};
-use crate::diagnostic::{Diagnostic, Severity, code, suggestion};
+use crate::diagnostic::{Diagnostic, code, suggestion};
 use crate::rule::parse::RuleDocument;
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        code: code::ATTACK_MISSING,
-        severity: Severity::Info,
-        run: missing,
-    },
-    Check {
-        code: code::ATTACK_UNKNOWN,
-        severity: Severity::Warning,
-        run: unknown,
-    },
-    Check {
-        code: code::ATTACK_UNDERSCORE,
-        severity: Severity::Warning,
-        run: underscore,
-    },
-    Check {
-        code: code::ATTACK_SPLIT_TACTIC,
-        severity: Severity::Warning,
-        run: split_tactic,
-    },
-    Check {
-        code: code::ATTACK_UNKNOWN_TECHNIQUE,
-        severity: Severity::Warning,
-        run: unknown_technique,
-    },
-    Check {
-        code: code::ATTACK_REVOKED,
-        severity: Severity::Warning,
-        run: revoked,
-    },
-    Check {
-        code: code::ATTACK_DEPRECATED,
-        severity: Severity::Warning,
-        run: deprecated,
-    },
-    Check {
-        code: code::ATTACK_TACTIC_ALONE,
-        severity: Severity::Info,
-        run: tactic_alone,
-    },
-    Check {
-        code: code::ATTACK_TECHNIQUE_ALONE,
-        severity: Severity::Info,
-        run: technique_alone,
-    },
+    Check::info(code::ATTACK_MISSING, missing),
+    Check::warning(code::ATTACK_UNKNOWN, unknown),
+    Check::warning(code::ATTACK_UNDERSCORE, underscore),
+    Check::warning(code::ATTACK_SPLIT_TACTIC, split_tactic),
+    Check::warning(code::ATTACK_UNKNOWN_TECHNIQUE, unknown_technique),
+    Check::warning(code::ATTACK_REVOKED, revoked),
+    Check::warning(code::ATTACK_DEPRECATED, deprecated),
+    Check::info(code::ATTACK_TACTIC_ALONE, tactic_alone),
+    Check::info(code::ATTACK_TECHNIQUE_ALONE, technique_alone),
 ];
 
 /// Without a technique the rule does not count in any view of coverage.
