@@ -38,10 +38,9 @@ pub(super) struct Compiled {
 pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     rules.filters.retain(|filter| {
-        let found = filter::problems(filter, filter.searches.values());
-        let sound = found.is_empty();
-        problems.extend(found);
-        sound
+        let before = problems.len();
+        problems.extend(filter::problems(filter, filter.searches.values()));
+        problems.len() == before
     });
     problems.extend(filter::join(&mut rules));
     let mut matchers = Vec::with_capacity(rules.detections.len());
@@ -66,21 +65,20 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         .enumerate()
         .map(|(place, detection)| loaded(detection, !silent.contains(&Key::Detection(place))))
         .collect();
-    let compiled =
-        detections
-            .iter()
-            .zip(&loaded)
-            .zip(matchers)
-            .map(|((detection, rule), matcher)| Compiled {
-                logsource: detection.logsource.clone(),
-                matcher,
-                info: info(&detection.meta, rule.version, SINGLE),
-                wording: wording(&detection.palisade.wording, |name| {
-                    Some(detection.names.paths(name))
-                }),
-                at_once: rule.alerts && held_back(detection).is_none(),
-            });
-    let compiled = compiled.collect();
+    let compiled = detections
+        .iter()
+        .zip(&loaded)
+        .zip(matchers)
+        .map(|((detection, rule), matcher)| Compiled {
+            logsource: detection.logsource.clone(),
+            matcher,
+            info: info(&detection.meta, rule.version, SINGLE),
+            wording: wording(&detection.palisade.wording, |name| {
+                Some(detection.names.paths(name))
+            }),
+            at_once: rule.alerts && held_back(detection).is_none(),
+        })
+        .collect();
     let parts = Parts {
         resolved: &resolved,
         detections: &detections,
