@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use measure::Figures;
 use palisade::clock::Clock;
-use palisade::config::Pipelines;
+use palisade::config::{Pipelines, Rules};
 use palisade::rules;
 use palisade_detect::engine::EngineOptions;
 
@@ -173,9 +173,10 @@ impl Bench {
         for _ in 0..self.runs {
             let clock = Clock::start();
             let loaded = rules::load(
-                std::slice::from_ref(&folder),
+                &Rules::of_paths(std::slice::from_ref(&folder)),
                 &Pipelines::built_in(),
                 EngineOptions::default(),
+                clock.now(),
             );
             let seconds = clock.elapsed().as_secs_f64();
             let engine = loaded.engine.expect("the pipelines load");

@@ -14,6 +14,7 @@ pub mod value;
 pub mod reader;
 pub mod secret;
 pub mod client;
+pub mod rules;
 pub mod source;
 pub mod sink;
 pub mod process;
@@ -21,14 +22,15 @@ pub mod load;
 pub mod show;
 
 pub use client::{KafkaClient, Mechanism, Sasl, Tls};
+pub use rules::{OnRuleError, RulePath, Rules};
 pub use sink::{Sink, SinkKind, StdoutFormat};
 pub use source::{Source, SourceKind, Start};
 
 /// Everything the configuration says, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Rule files and folders, in load order.
-    pub rules: Vec<PathBuf>,
+    /// Which rules are loaded.
+    pub rules: Rules,
     /// Which processing pipelines apply.
     pub pipelines: Pipelines,
     /// The state directory and its limits.

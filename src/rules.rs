@@ -8,19 +8,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_detect::diagnostic::{self, Color, Diagnostic};
+use palisade_detect::diagnostic::{self, Color, Diagnostic, code};
 use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::lint::{self, Sheet, Workspace};
 use palisade_detect::observed::Observed;
 use palisade_detect::pipeline::{self, Pipeline};
-use palisade_detect::rule::{RuleFile, RuleSet, parse};
+use palisade_detect::rule::parse::{self, Parsed, RuleDocument};
+use palisade_detect::rule::{RuleFile, RuleSet};
 use palisade_detect::time::Timestamp;
 
-use crate::config::Pipelines;
+use crate::config::{Pipelines, Rules};
 
+mod choose;
 pub mod house;
+mod list;
+mod pattern;
+mod select;
 mod walk;
 
+use choose::Choice;
+pub use list::{Kind, Listed, State, Why};
 pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
 
 /// The built-in field map for Azure logs.
@@ -60,10 +67,15 @@ pub struct Loaded {
     pub engine: Option<Engine>,
     /// What is wrong, and worth knowing.
     pub findings: Findings,
-    /// Rules and files that were left out.
+    /// Rules and files that cannot be honoured.
     pub skipped: usize,
     /// Rule files read.
     pub files: usize,
+    /// Every rule that was read, and every file that could not be, with what became of it.
+    pub rules: Vec<Listed>,
+    /// When the same files mean something else: the next moment at which an exception ends, or is so
+    /// near its end that it is said.
+    pub changes_at: Option<Timestamp>,
 }
 
 /// Diagnostics of many files, with the texts to show their places in.
@@ -98,6 +110,18 @@ impl Findings {
         self.texts.extend(other.texts);
     }
 
+    /// Keeps the text of the configuration, if something was found in it.
+    fn keep_configuration(&mut self, rules: &Rules) {
+        let Some(place) = rules.places().next() else {
+            return;
+        };
+        let named = |one: &Diagnostic| one.place.file == place.file;
+        if self.diagnostics.iter().any(named) {
+            self.texts
+                .insert(Arc::clone(&place.file), rules.text.to_string());
+        }
+    }
+
     /// Keeps the text of a file in which something was found.
     fn keep_texts(&mut self, files: &[RuleFile]) {
         let named: BTreeSet<&str> = self
@@ -117,58 +141,100 @@ impl Findings {
 pub struct Lint<'a> {
     /// Which fields records were seen with.
     pub observed: Option<&'a Observed>,
-    /// The time by which dates are judged.
+    /// The time by which dates are judged; without it exceptions do not end.
     pub now: Option<Timestamp>,
 }
 
-/// Loads the rules at these paths.
-pub fn load(paths: &[PathBuf], pipelines: &Pipelines, options: EngineOptions) -> Loaded {
-    load_from(paths, pipelines, options, None)
+/// Loads the rules that the configuration chooses; exceptions that have ended by `now` are left out.
+pub fn load(
+    rules: &Rules,
+    pipelines: &Pipelines,
+    options: EngineOptions,
+    now: Timestamp,
+) -> Loaded {
+    load_from(rules, pipelines, options, (now, None))
 }
 
 /// As [`load`], and runs every check over the rules and over what stands beside them.
 pub fn load_and_lint(
-    paths: &[PathBuf],
+    rules: &Rules,
     pipelines: &Pipelines,
     options: EngineOptions,
     lint: Lint<'_>,
 ) -> Loaded {
-    load_from(paths, pipelines, options, Some(lint))
+    let now = lint.now.unwrap_or(Timestamp::MIN);
+    load_from(rules, pipelines, options, (now, Some(lint)))
 }
 
 fn load_from(
-    paths: &[PathBuf],
+    rules: &Rules,
     pipelines: &Pipelines,
     options: EngineOptions,
-    lint: Option<Lint<'_>>,
+    (now, lint): (Timestamp, Option<Lint<'_>>),
 ) -> Loaded {
-    let (files, problems) = walk(paths);
-    let (maps, more) = pipeline_files(pipelines);
-    let mut loaded = match lint {
-        None => load_files(&files, &maps, options),
-        Some(lint) => {
-            let (cases, unreadable) = cases(paths);
-            let mut loaded = lint_files(&files, &maps, &cases, lint, options);
-            loaded.findings.diagnostics.extend(unreadable);
+    let mut chosen = select::choose(&rules.paths);
+    let (maps, unread) = pipeline_files(pipelines);
+    let usable = unread.is_empty();
+    let (cases, unreadable) = match lint {
+        Some(_) => chosen.cases(&rules.paths),
+        None => Default::default(),
+    };
+    let mut files = std::mem::take(&mut chosen.files);
+    let wanted = files.len();
+    let mut parsed = parse(&files, lint);
+    if !chosen.others.is_empty() && leads_nowhere(&parsed.diagnostics) {
+        // What is missing may stand in a file that is not wanted for its own sake.
+        files.extend(chosen.read_others());
+        parsed = parse(&files, lint);
+    }
+    let names = || files.iter().map(|file| &*file.name);
+    let others: BTreeSet<&str> = names().skip(wanted).collect();
+    let choice = Choice {
+        rules,
+        wanted_by: names().zip(chosen.wanted_by).collect(),
+        now,
+    };
+    let found = std::mem::take(&mut parsed.diagnostics).into_iter();
+    let found = found.filter(|problem| !others.contains(&*problem.place.file));
+    let before = [unread, chosen.problems, unreadable].into_iter().flatten();
+    let mut problems: Vec<Diagnostic> = before.chain(found).collect();
+    let written = lint.map(|_| parsed.rules.clone());
+    let mut listed = choice.make(&mut parsed.rules, &mut problems);
+    let changes_at = list::exceptions(&listed, now, &mut problems);
+    listed.retain(|rule| rule.state != State::LeftOut(Why::Path));
+    let read = Read {
+        set: parsed.rules,
+        problems,
+        list: listed,
+        files: &files,
+        maps: &maps,
+        cases: &cases,
+    };
+    let mut loaded = match (lint, &written) {
+        (Some(lint), Some(written)) => {
+            let mut loaded = read.lint(&parsed.documents, written, lint, options);
+            let of_others = |one: &Diagnostic| others.contains(&*one.place.file);
+            loaded
+                .findings
+                .diagnostics
+                .retain(|one| one.is_error() || !of_others(one));
             loaded
         }
+        _ => read.compile(options, |_| Vec::new()),
     };
-    if !more.is_empty() {
-        loaded.engine = None;
+    loaded.findings.keep_configuration(rules);
+    Loaded {
+        engine: loaded.engine.filter(|_| usable),
+        files: wanted,
+        changes_at,
+        ..loaded
     }
-    loaded.skipped += problems.iter().filter(|one| one.is_error()).count();
-    loaded
-        .findings
-        .diagnostics
-        .splice(0..0, problems.into_iter().chain(more));
-    loaded
 }
 
-/// Loads rule files that are in memory.
+/// Loads rule files that are in memory, all of them; exceptions do not end.
 pub fn load_files(files: &[RuleFile], maps: &[RuleFile], options: EngineOptions) -> Loaded {
-    let (rules, diagnostics) = parse::parse(files);
-    let (engine, diagnostics) = compile(rules, maps, options, diagnostics, |_| Vec::new());
-    finish(engine, diagnostics, files, &[maps])
+    let parsed = parse(files, None);
+    Read::all(parsed.rules, parsed.diagnostics, (files, maps, &[])).compile(options, |_| Vec::new())
 }
 
 /// As [`load_files`], with checks.
@@ -179,25 +245,29 @@ pub fn lint_files(
     lint: Lint<'_>,
     options: EngineOptions,
 ) -> Loaded {
-    let parsed = parse::parse_documents(files);
-    let mut diagnostics = parsed.diagnostics;
-    let case_sheets = sheets(cases, &mut diagnostics);
-    // What keeps a pipeline from being YAML is reported where it is loaded.
-    let pipelines = sheets(maps, &mut Vec::new());
+    let parsed = parse(files, Some(lint));
     let written = parsed.rules.clone();
-    let (engine, diagnostics) = compile(parsed.rules, maps, options, diagnostics, |judged| {
-        lint::lint(&Workspace {
-            files,
-            documents: &parsed.documents,
-            rules: &written,
-            judged,
-            pipelines: &pipelines,
-            cases: &case_sheets,
-            observed: lint.observed,
-            now: lint.now,
-        })
-    });
-    finish(engine, diagnostics, files, &[maps, cases])
+    let read = Read::all(parsed.rules, parsed.diagnostics, (files, maps, cases));
+    read.lint(&parsed.documents, &written, lint, options)
+}
+
+/// Rules as written, with their documents if they are looked at.
+fn parse(files: &[RuleFile], lint: Option<Lint<'_>>) -> Parsed {
+    if lint.is_some() {
+        return parse::parse_documents(files);
+    }
+    let (rules, diagnostics) = parse::parse(files);
+    Parsed {
+        rules,
+        documents: Vec::new(),
+        diagnostics,
+    }
+}
+
+/// Whether a correlation refers to a rule that is not there.
+fn leads_nowhere(problems: &[Diagnostic]) -> bool {
+    let missing = code::UNKNOWN_RULE_REFERENCE.id;
+    problems.iter().any(|problem| problem.code == missing)
 }
 
 /// Files as YAML; those that are none are left out and reported.
@@ -212,49 +282,99 @@ fn sheets(files: &[RuleFile], diagnostics: &mut Vec<Diagnostic>) -> Vec<Sheet> {
     sheets
 }
 
-/// From rules as written to an engine; `look` is shown the rules as they will be judged.
-fn compile(
-    mut rules: RuleSet,
-    maps: &[RuleFile],
-    options: EngineOptions,
-    mut diagnostics: Vec<Diagnostic>,
-    look: impl FnOnce(&RuleSet) -> Vec<Diagnostic>,
-) -> (Option<Engine>, Vec<Diagnostic>) {
-    let pipelines: Vec<Pipeline> = match pipeline::parse(maps) {
-        Ok(pipelines) => pipelines,
-        Err(problems) => {
-            diagnostics.extend(problems);
-            return (None, diagnostics);
-        }
-    };
-    diagnostics.extend(pipeline::apply(&pipelines, &mut rules));
-    diagnostics.extend(look(&rules));
-    let (engine, problems) = Engine::compile(rules, options);
-    diagnostics.extend(problems);
-    (Some(engine), diagnostics)
+/// Rules that were read, and what is known of them.
+struct Read<'a> {
+    set: RuleSet,
+    problems: Vec<Diagnostic>,
+    list: Vec<Listed>,
+    files: &'a [RuleFile],
+    maps: &'a [RuleFile],
+    cases: &'a [RuleFile],
 }
 
-/// Puts together what was loaded; `beside` are the other files that diagnostics may be about.
-fn finish(
-    engine: Option<Engine>,
-    diagnostics: Vec<Diagnostic>,
-    files: &[RuleFile],
-    beside: &[&[RuleFile]],
-) -> Loaded {
-    let skipped = skipped(&diagnostics);
-    let mut findings = Findings {
-        diagnostics,
-        texts: BTreeMap::new(),
-    };
-    findings.keep_texts(files);
-    for files in beside {
-        findings.keep_texts(files);
+/// Files of rules, pipelines and cases.
+type Texts<'a> = (&'a [RuleFile], &'a [RuleFile], &'a [RuleFile]);
+
+impl<'a> Read<'a> {
+    /// All rules of a set.
+    fn all(set: RuleSet, problems: Vec<Diagnostic>, (files, maps, cases): Texts<'a>) -> Self {
+        Self {
+            list: list::of(&set),
+            set,
+            problems,
+            files,
+            maps,
+            cases,
+        }
     }
-    Loaded {
-        engine,
-        findings,
-        skipped,
-        files: files.len(),
+
+    /// Compiles the rules, and looks at them as they were written and as they are judged.
+    fn lint(
+        mut self,
+        documents: &[RuleDocument],
+        written: &RuleSet,
+        lint: Lint<'_>,
+        options: EngineOptions,
+    ) -> Loaded {
+        let cases = sheets(self.cases, &mut self.problems);
+        // What keeps a pipeline from being YAML is reported where it is loaded.
+        let pipelines = sheets(self.maps, &mut Vec::new());
+        let files = self.files;
+        self.compile(options, |judged| {
+            lint::lint(&Workspace {
+                files,
+                documents,
+                rules: written,
+                judged,
+                pipelines: &pipelines,
+                cases: &cases,
+                observed: lint.observed,
+                now: lint.now,
+            })
+        })
+    }
+
+    /// From rules as written to an engine; `look` is shown the rules as they will be judged.
+    fn compile(
+        self,
+        options: EngineOptions,
+        look: impl FnOnce(&RuleSet) -> Vec<Diagnostic>,
+    ) -> Loaded {
+        let (mut set, mut diagnostics, mut list) = (self.set, self.problems, self.list);
+        let pipelines: Option<Vec<Pipeline>> = match pipeline::parse(self.maps) {
+            Ok(pipelines) => Some(pipelines),
+            Err(problems) => {
+                diagnostics.extend(problems);
+                None
+            }
+        };
+        let engine = pipelines.map(|pipelines| {
+            diagnostics.extend(pipeline::apply(&pipelines, &mut set));
+            diagnostics.extend(look(&set));
+            let (engine, problems) = Engine::compile(set, options);
+            diagnostics.extend(problems);
+            engine
+        });
+        list::add_errors(&mut list, &diagnostics);
+        if let Some(engine) = &engine {
+            list::add_versions(&mut list, engine);
+        }
+        let skipped = skipped(&diagnostics);
+        let mut findings = Findings {
+            diagnostics,
+            texts: BTreeMap::new(),
+        };
+        for files in [self.files, self.maps, self.cases] {
+            findings.keep_texts(files);
+        }
+        Loaded {
+            engine,
+            findings,
+            skipped,
+            files: self.files.len(),
+            rules: list,
+            changes_at: None,
+        }
     }
 }
 

@@ -47,7 +47,7 @@ const GENERATED: &[(Code, Write)] = &[
     }),
 ];
 
-/// Codes whose failing example would take a long time; the test that stands behind each shows it.
+/// Codes whose failing example would take a long time or depend on the day; the test that stands behind each shows it.
 const SHOWN_ELSEWHERE: &[(Code, &str, &str)] = &[
     (
         code::TOO_MANY_RULES,
@@ -58,6 +58,11 @@ const SHOWN_ELSEWHERE: &[(Code, &str, &str)] = &[
         code::FILTER_LIMIT,
         include_str!("../detect/src/rule/filter.rs"),
         "filters_over_the_limit_are_reported_and_leave_their_rules_alone",
+    ),
+    (
+        code::EXCEPTION_ENDS_SOON,
+        include_str!("../src/rules/choose/tests.rs"),
+        "exception_ends_at_its_moment_and_is_said_seven_days_before",
     ),
 ];
 

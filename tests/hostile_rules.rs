@@ -1,9 +1,10 @@
 //! Rule files that somebody made to hurt: each is refused with the limit it is over, the others load.
 
-use palisade::config::Pipelines;
+use palisade::config::{Pipelines, Rules};
 use palisade::rules;
 use palisade_detect::diagnostic::Color;
 use palisade_detect::engine::{Engine, EngineOptions};
+use palisade_detect::time::Timestamp;
 
 #[path = "support/hostile.rs"]
 #[allow(unreachable_pub, reason = "shared with a bench")]
@@ -16,9 +17,10 @@ fn problems(one: &Hostile) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     one.make(folder.path());
     let loaded = rules::load(
-        &[folder.path().to_owned()],
+        &Rules::of_paths(&[folder.path().to_owned()]),
         &Pipelines::built_in(),
         EngineOptions::default(),
+        Timestamp::MIN,
     );
     let mut problems = Vec::new();
     let mut problem = |text: String| problems.push(format!("{}: {text}", one.name));

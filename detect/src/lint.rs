@@ -129,6 +129,11 @@ const MILD: &[Code] = &[
     code::ALL_WITH_ONE_VALUE,
     code::NULL_IN_LIST,
     code::FILTER_WITHOUT_NOT,
+    code::EXCEPTION_ENDS_SOON,
+    code::EXCEPTION_ENDED,
+    code::OVERRIDE_UNKNOWN,
+    code::CHOICE_MATCHES_NOTHING,
+    code::OVERRIDE_WITHOUT_EFFECT,
 ];
 
 /// How bad a code is at its worst.

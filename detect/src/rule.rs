@@ -4,6 +4,7 @@
 //! forms: the YAML document, this model (which processing pipelines rewrite, see
 //! [`crate::pipeline`]), and what the [`crate::engine`] compiles from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -21,6 +22,7 @@ pub mod condition;
 pub mod filter;
 pub mod parse;
 
+pub use filter::{Exception, Expiry};
 pub use item::{Item, RawValue};
 pub use wording::{Wording, Words};
 
@@ -33,6 +35,9 @@ pub struct RuleSet {
     pub correlations: Vec<Correlation>,
     /// Filters, not yet joined to the rules they narrow.
     pub filters: Vec<Filter>,
+    /// Rules, by [`Meta::key`], that are here for correlations only: they never alert on their own,
+    /// also where a correlation says `generate`.
+    pub silent: BTreeSet<String>,
 }
 
 /// What every kind of rule carries besides its logic; it goes unchanged into alerts.
@@ -297,6 +302,8 @@ pub struct Filter {
     pub searches: IndexMap<String, Search>,
     /// The condition over [`Filter::searches`].
     pub condition: Expr,
+    /// Who answers for it, and for how long.
+    pub exception: Exception,
 }
 
 /// House extensions under a rule's `palisade:` key.

@@ -9,7 +9,7 @@ use palisade_detect::engine::EngineOptions;
 
 use super::{Terminal, TextOrJson};
 use crate::clock::Clock;
-use crate::config::{Pipelines, load};
+use crate::config::{Pipelines, Rules, load};
 use crate::exit::Exit;
 use crate::observed::observed;
 use crate::rules::{self, Findings, Lint};
@@ -125,22 +125,22 @@ fn count(number: usize, what: &str) -> String {
 pub fn judge(args: &Args) -> anyhow::Result<Judged> {
     let observed = observed(args.observed.as_deref())?;
     let mut findings = Findings::default();
-    let mut paths = args.paths.clone();
+    let mut rules = Rules::of_paths(&[]);
     let mut pipelines = Pipelines::built_in();
     let mut unusable = false;
-    if args.config.is_some() || paths.is_empty() {
+    if args.config.is_some() || args.paths.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("palisade.yaml"));
         let name = file.display().to_string();
         match load::load(file) {
             Ok(loaded) => {
                 findings.add(&name, &loaded.findings.text, loaded.findings.diagnostics);
-                paths.splice(0..0, loaded.config.rules);
+                rules = loaded.config.rules;
                 pipelines = loaded.config.pipelines;
             }
             Err(wrong) => {
                 findings.add(&name, &wrong.text, wrong.diagnostics);
                 // A broken configuration must not hide what is wrong with the rules that it names.
-                paths.splice(0..0, load::rules_of(file));
+                rules = Rules::of_paths(&load::rules_of(file));
                 unusable = true;
             }
         }
@@ -150,7 +150,12 @@ pub fn judge(args: &Args) -> anyhow::Result<Judged> {
         observed: Some(&observed),
         now: Some(Clock::start().now()),
     };
-    let loaded = rules::load_and_lint(&paths, &pipelines, EngineOptions::default(), lint);
+    let loaded = rules::load_and_lint(
+        &rules.with_paths(&args.paths),
+        &pipelines,
+        EngineOptions::default(),
+        lint,
+    );
     findings.join(loaded.findings);
     let exit = match findings.errors() {
         _ if unusable => Exit::Usage,

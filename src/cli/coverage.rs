@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use palisade_detect::engine::EngineOptions;
 
 use super::{Terminal, load_config};
-use crate::config::Pipelines;
+use crate::clock::Clock;
+use crate::config::{Pipelines, Rules};
 use crate::coverage::{Coverage, html, navigator, table};
 use crate::exit::Exit;
 use crate::rules;
@@ -54,15 +55,16 @@ pub enum Format {
 /// # Errors
 /// When no rule can be loaded or standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let (paths, pipelines) = if args.rules.is_empty() {
+    let (rules, pipelines) = if args.rules.is_empty() {
         let file = args.config.clone();
         let file = file.unwrap_or_else(|| PathBuf::from("palisade.yaml"));
         let config = load_config(&file, terminal)?.config;
         (config.rules, config.pipelines)
     } else {
-        (args.rules.clone(), Pipelines::built_in())
+        (Rules::of_paths(&args.rules), Pipelines::built_in())
     };
-    let loaded = rules::load(&paths, &pipelines, EngineOptions::default());
+    let now = Clock::start().now();
+    let loaded = rules::load(&rules, &pipelines, EngineOptions::default(), now);
     let errors = loaded.findings.errors();
     let findings = loaded.findings.render(terminal.stderr);
     io::stderr().write_all(findings.as_bytes())?;

@@ -21,7 +21,7 @@ use palisade_sinks::render::{pretty, shown};
 use super::inputs::{Inputs, Read};
 use super::{PrettyOrNdjson, Terminal};
 use crate::clock::Clock;
-use crate::config::{Pipelines, value};
+use crate::config::{Pipelines, Rules, value};
 use crate::exit::Exit;
 use crate::rules;
 use crate::topology::fold::Suppression;
@@ -110,7 +110,12 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         routing: args.logsource.into(),
         lateness: lateness.unwrap_or(EngineOptions::default().lateness),
     };
-    let loaded = rules::load(&args.rules, &pipelines, options);
+    let loaded = rules::load(
+        &Rules::of_paths(&args.rules),
+        &pipelines,
+        options,
+        Clock::start().now(),
+    );
     let findings = loaded.findings.render(terminal.stderr);
     io::stderr().write_all(findings.as_bytes())?;
     let engine = loaded.engine.filter(|engine| !engine.rules().is_empty());

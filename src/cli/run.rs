@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::{ConfigFile, Terminal, load_config};
 use crate::admin::Admin;
-use crate::config::{Config, LogFormat};
+use crate::clock::Clock;
+use crate::config::{Config, LogFormat, OnRuleError};
 use crate::exit::Exit;
 use crate::rules;
 use crate::telemetry::{self, Form};
@@ -49,12 +50,24 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut stderr = io::stderr();
     let config = load_config(&args.config.config, terminal)?.config;
     start_log(&config)?;
-    let rules = rules::load(&config.rules, &config.pipelines, EngineOptions::default());
+    let rules = rules::load(
+        &config.rules,
+        &config.pipelines,
+        EngineOptions::default(),
+        Clock::start().now(),
+    );
     stderr.write_all(rules.findings.render(terminal.stderr).as_bytes())?;
     let engine = rules.engine.ok_or_else(|| {
         anyhow!("a processing pipeline does not load, and without it no rule means what it says")
             .context(Exit::Usage)
     })?;
+    if config.rules.on_error == OnRuleError::Refuse && rules.skipped > 0 {
+        let skipped = rules.skipped;
+        return Err(anyhow!(
+            "{skipped} rules cannot be honoured, and `on_rule_error: refuse` starts nothing then"
+        )
+        .context(Exit::Usage));
+    }
     let site = Site::default();
     let count = engine.rules().len() + engine.correlations().len();
     site.metrics.rules(count, rules.skipped);

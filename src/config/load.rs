@@ -10,6 +10,7 @@ use palisade_detect::yaml::{self, FILE_BYTES_MAX};
 
 use super::Config;
 use super::reader::{Entry, Environment, Reader};
+use super::rules::paths_of;
 
 /// An environment variable, if it is set to UTF-8 text.
 #[expect(
@@ -82,17 +83,8 @@ pub fn rules_of(path: &Path) -> Vec<PathBuf> {
     };
     let documents = yaml::parse("", &bytes).unwrap_or_default();
     let base = path.parent().unwrap_or(Path::new(""));
-    let listed = documents
-        .first()
-        .and_then(|document| document.get("rules")?.as_seq());
-    let names = listed
-        .unwrap_or_default()
-        .iter()
-        .filter_map(yaml::Node::as_text);
-    names
-        .map(|name| base.join(name))
-        .filter(|path| path.exists())
-        .collect()
+    let rules = documents.first().and_then(|document| document.get("rules"));
+    rules.map_or_else(Vec::new, |rules| paths_of(rules, base))
 }
 
 /// Validates a configuration; relative paths start at `base`.
@@ -131,11 +123,14 @@ pub fn parse(
         text,
     };
     match config {
-        Some(config) if !failed => Ok(Loaded {
-            config,
-            entries: reader.entries,
-            findings,
-        }),
+        Some(mut config) if !failed => {
+            config.rules.text = Arc::clone(&findings.text);
+            Ok(Loaded {
+                config,
+                entries: reader.entries,
+                findings,
+            })
+        }
         _ => Err(findings),
     }
 }

@@ -8,6 +8,14 @@
 pub enum Section {
     /// The file itself.
     Top,
+    /// `rules:` as a mapping.
+    Rules,
+    /// An element of `rules.paths:` as a mapping.
+    RulePath,
+    /// What stands under a rule's id in `rules.overrides:`.
+    Override,
+    /// `suppress:` of an override as a mapping.
+    Suppress,
     /// `pipelines:` as a mapping.
     Pipelines,
     /// `state:`.
@@ -52,8 +60,12 @@ pub enum Section {
 
 impl Section {
     /// All sections with their headings, in the order of the reference.
-    const ALL: [(Self, &'static str); 21] = [
+    const ALL: [(Self, &'static str); 25] = [
         (Self::Top, "Top level"),
+        (Self::Rules, "`rules` as a mapping"),
+        (Self::RulePath, "`rules.paths[]` as a mapping"),
+        (Self::Override, "`rules.overrides.<rule id>`"),
+        (Self::Suppress, "`suppress` as a mapping"),
         (Self::Pipelines, "`pipelines`"),
         (Self::State, "`state`"),
         (Self::Retention, "`state.retention`"),

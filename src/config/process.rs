@@ -20,7 +20,7 @@ impl Reader<'_> {
     /// The whole file; `None` if a part that must be there is not, or is wrong.
     pub(super) fn config(&mut self, root: &Node) -> Option<Config> {
         let top = self.open(Some(root), "", &[Section::Top], &root.place);
-        let rules = self.paths(&top, "rules");
+        let rules = self.rules(&top);
         let pipelines = self.pipelines(&top);
         let state = self.state(&top);
         let sources = self.components(&top, "sources", Self::source);
@@ -30,7 +30,7 @@ impl Reader<'_> {
         let lateness = self.value(&top, "lateness", value::duration);
         let log = self.log(&top);
         Some(Config {
-            rules,
+            rules: rules?,
             pipelines: pipelines?,
             state: state?,
             sources,

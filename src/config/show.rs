@@ -13,7 +13,10 @@ const VALUE_CHARS_MAX: usize = 48;
 pub fn text(entries: &[Entry]) -> String {
     let rows: Vec<_> = entries
         .iter()
-        .map(|entry| (&entry.key, shown(&entry.value), origin(&entry.from)))
+        .map(|entry| {
+            let key = palisade_detect::diagnostic::printable(&entry.key);
+            (key, shown(&entry.value), origin(&entry.from))
+        })
         .collect();
     let key_width = rows
         .iter()

@@ -53,7 +53,10 @@ fn example_of_the_reference_is_read_with_its_defaults() {
     let loaded =
         load(EXAMPLE).unwrap_or_else(|findings| panic!("{}", findings.render(Color::Never)));
     let config = loaded.config;
-    assert_eq!(config.rules, [Path::new("/etc/palisade/detections")]);
+    assert_eq!(
+        config.rules.paths[0].path,
+        Path::new("/etc/palisade/detections")
+    );
     assert!(config.pipelines.default && config.pipelines.files.is_empty());
     assert_eq!(config.state.dir, Path::new("/etc/palisade/state"));
     assert_eq!(

@@ -101,17 +101,17 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[derive(Default)]
-struct Walk {
-    files: Vec<RuleFile>,
+pub(super) struct Walk {
+    pub(super) files: Vec<RuleFile>,
     bytes: usize,
-    problems: Vec<Diagnostic>,
-    seen: BTreeSet<PathBuf>,
+    pub(super) problems: Vec<Diagnostic>,
+    pub(super) seen: BTreeSet<PathBuf>,
     wanted: Wanted,
 }
 
 impl Walk {
     /// The files that a path stands for, in load order.
-    fn paths_of(&mut self, path: &Path) -> Vec<PathBuf> {
+    pub(super) fn paths_of(&mut self, path: &Path) -> Vec<PathBuf> {
         if !path.is_dir() {
             return vec![path.to_owned()];
         }
@@ -172,7 +172,7 @@ impl Walk {
     ///
     /// # Errors
     /// When the set is over a limit with it.
-    fn file(&mut self, path: &Path) -> Result<(), Diagnostic> {
+    pub(super) fn file(&mut self, path: &Path) -> Result<(), Diagnostic> {
         if let Ok(real) = path.canonicalize()
             && !self.seen.insert(real)
         {
@@ -215,7 +215,7 @@ impl Wanted {
 }
 
 /// A path with `/` between its parts, as diagnostics show it.
-fn name(path: &Path) -> Arc<str> {
+pub(super) fn name(path: &Path) -> Arc<str> {
     let parts = path.to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' {
         Arc::from(parts)

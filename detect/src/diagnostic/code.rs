@@ -144,6 +144,10 @@ codes! {
     FILTER_WITHOUT_NOT = "PAL0650", "filter-without-not";
     /// Filters that add more to their rules than the limit.
     FILTER_LIMIT = "PAL0651", "limit-exceeded";
+    /// A filter's `expires` is near.
+    EXCEPTION_ENDS_SOON = "PAL0652", "expires-soon";
+    /// A filter's `expires` is past.
+    EXCEPTION_ENDED = "PAL0653", "expired";
 
     /// A pipeline that cannot be honoured, or that refuses a rule.
     PIPELINE = "PAL0701", "pipeline";
@@ -160,6 +164,12 @@ codes! {
     CONFIG_VARIABLE = "PAL0805", "unknown-variable";
     /// Values of the configuration that do not go together.
     CONFIG_CONFLICT = "PAL0806", "conflict";
+    /// The configuration says something over a rule that is not there.
+    OVERRIDE_UNKNOWN = "PAL0850", "unknown-rule";
+    /// A pattern of the configuration matches no rule file.
+    CHOICE_MATCHES_NOTHING = "PAL0851", "matches-nothing";
+    /// The configuration says something over a rule that has no effect there.
+    OVERRIDE_WITHOUT_EFFECT = "PAL0852", "no-effect";
 
     // Metadata.
 

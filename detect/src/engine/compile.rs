@@ -43,23 +43,10 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         problems.len() == before
     });
     problems.extend(filter::join(&mut rules));
-    let mut matchers = Vec::with_capacity(rules.detections.len());
-    rules.detections.retain(|detection| {
-        match Matcher::compile(&detection.searches, &detection.condition) {
-            Ok(matcher) => {
-                matchers.push(matcher);
-                true
-            }
-            Err(found) => {
-                let key = Some(detection.meta.key());
-                problems.extend(found.into_iter().map(|problem| problem.for_rule(key)));
-                false
-            }
-        }
-    });
+    let matchers = matchers(&mut rules.detections, &mut problems);
     let detections = rules.detections;
     let resolved = resolve(rules.correlations, &detections, &mut problems);
-    let silent = silent(&resolved);
+    let silent = silent(&resolved, &detections, &rules.silent);
     let loaded: Vec<LoadedRule> = detections
         .iter()
         .enumerate()
@@ -108,6 +95,25 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
     (engine, problems)
 }
 
+/// What judges for each rule; one that cannot be honoured is taken out and reported.
+fn matchers(detections: &mut Vec<Detection>, problems: &mut Vec<Diagnostic>) -> Vec<Matcher> {
+    let mut matchers = Vec::with_capacity(detections.len());
+    detections.retain(|detection| {
+        match Matcher::compile(&detection.searches, &detection.condition) {
+            Ok(matcher) => {
+                matchers.push(matcher);
+                true
+            }
+            Err(found) => {
+                let key = Some(detection.meta.key());
+                problems.extend(found.into_iter().map(|problem| problem.for_rule(key)));
+                false
+            }
+        }
+    });
+    matchers
+}
+
 /// A rule by kind and place, for sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -117,7 +123,13 @@ enum Key {
 
 /// Rules that do not alert on their own: those that a correlation refers to, unless one of the
 /// correlations that do says `generate` (requirement COR-15).
-fn silent(resolved: &Resolved) -> BTreeSet<Key> {
+///
+/// Those in `always` never do.
+fn silent(
+    resolved: &Resolved,
+    detections: &[Detection],
+    always: &BTreeSet<String>,
+) -> BTreeSet<Key> {
     let (mut silent, mut loud) = (BTreeSet::new(), BTreeSet::new());
     for (correlation, targets) in resolved.correlations.iter().zip(&resolved.targets) {
         let set = if correlation.generate {
@@ -130,7 +142,16 @@ fn silent(resolved: &Resolved) -> BTreeSet<Key> {
             Referred::Correlation(place) => Key::Correlation(*place),
         }));
     }
-    silent.difference(&loud).copied().collect()
+    let detections = detections.iter().map(|rule| &rule.meta).enumerate();
+    let detections = detections.map(|(place, meta)| (Key::Detection(place), meta));
+    let correlations = resolved.correlations.iter().map(|rule| &rule.meta);
+    let correlations = correlations.enumerate();
+    let correlations = correlations.map(|(place, meta)| (Key::Correlation(place), meta));
+    let always = detections
+        .chain(correlations)
+        .filter(|(_, meta)| always.contains(meta.key()))
+        .map(|(key, _)| key);
+    silent.difference(&loud).copied().chain(always).collect()
 }
 
 fn loaded(detection: &Detection, alerts: bool) -> LoadedRule {

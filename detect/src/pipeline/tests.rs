@@ -324,6 +324,7 @@ fn filter_is_joined_with_and_and_its_fields_are_renamed_with_the_rules() {
         rules: names,
         searches: IndexMap::from([("selection".to_owned(), item("User", &["svc"]))]),
         condition: Expr::Not(Box::new(Expr::Search(0))),
+        exception: crate::rule::Exception::default(),
     };
     rules.filters = vec![
         filter(

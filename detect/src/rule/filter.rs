@@ -1,6 +1,7 @@
 //! Filters joined to the rules they narrow.
 
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Place, code};
+use crate::time::Timestamp;
 
 use super::{Detection, Expr, Filter, RuleSet, Search};
 
@@ -9,6 +10,35 @@ use super::{Detection, Expr, Filter, RuleSet, Search};
 pub const FILTER_BYTES_MAX: usize = 256 << 20;
 /// What a search or a name in a condition takes besides its patterns.
 const NODE_BYTES: usize = 64;
+
+/// What a filter says under `palisade:`: who answers for the exception that it makes, and for how long.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Exception {
+    /// Who answers for it, as written.
+    pub owner: Option<String>,
+    /// Why it is right, as written.
+    pub reason: Option<String>,
+    /// When it ends; `None`: never.
+    pub expires: Option<Expiry>,
+}
+
+/// When an exception ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expiry {
+    /// The first moment without it.
+    pub at: Timestamp,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl Exception {
+    /// Whether its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires
+            .as_ref()
+            .is_some_and(|expires| expires.at <= now)
+    }
+}
 
 /// Joins every filter to the rules it names and takes it out of the set: the filter's searches follow
 /// the rule's own, and its condition is joined with AND, as written (FIL-1). A filter that fits no

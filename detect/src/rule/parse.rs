@@ -1,7 +1,7 @@
 //! Rule files to [`RuleSet`]: every problem of every file, none of which stops the others.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Place, code};
@@ -272,6 +272,7 @@ impl Loader {
             detections: self.detections,
             correlations,
             filters: self.filters,
+            silent: BTreeSet::new(),
         };
         if self.keep == Documents::Kept {
             link(&mut self.documents, &rules);

@@ -22,7 +22,8 @@ const fn row(
 /// Every option, by section.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    row(Section::Top, "rules", Kind::Paths, Required, "Rule files and folders. Folders are read with all below them (`*.yml`, `*.yaml`; not `*.cases.yml`, `pipelines/`, `lists/`). A rule that does not load is reported and skipped, the others go on."),
+    row(Section::Top, "rules", Kind::Nested("mapping, or list of paths"), Required, "Which rules are loaded. A list stands for `paths` alone."),
+    row(Section::Top, "on_rule_error", Kind::Choice(&["skip", "refuse"]), Value("skip"), "What a rule that cannot be honoured does to the start: `skip` leaves it out, loudly, and the others go on; `refuse` starts nothing and exits with 2. A reload always refuses: the set that works stays."),
     row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
     row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
     row(Section::Top, "sources", Kind::Nested("list of mappings"), Required, "Where records come from; at least one."),
@@ -31,6 +32,21 @@ pub const ROWS: &[Row] = &[
     row(Section::Top, "dead_letters", Kind::Nested("mapping"), Absent("the defaults below"), "What happens to records that cannot become events."),
     row(Section::Top, "lateness", Kind::Duration, Absent("each log type's own"), "How much later than the newest record of its source an event may arrive and still be counted in order by correlations. Longer holds more state; `0s` expects order."),
     row(Section::Top, "log", Kind::Nested("mapping"), Absent("the defaults below"), "The log of the process itself, on standard error. It never holds event content."),
+
+    row(Section::Rules, "paths", Kind::Nested("list of paths or mappings"), Required, "Folders and files of rules, in load order; a mapping chooses among the rules of its path. Folders are read with all below them (`*.yml`, `*.yaml`; not `*.cases.yml`, `pipelines/`, `lists/`). A file that several paths reach is loaded once, as the first one wants it that wants it at all."),
+    row(Section::Rules, "overrides", Kind::Nested("mapping from rule ids"), Absent("rules are as written"), "What holds for single rules in place of what they say. The key is the rule's id, or its name."),
+
+    row(Section::RulePath, "path", Kind::Path, Required, "The folder or file."),
+    row(Section::RulePath, "include", Kind::Texts, Absent("all files"), "Only files whose path, relative to the folder, one of these matches: `*` stands for any text within a name, `?` for one character, `**` for any folders; what matches a folder matches all below it. Others are not loaded, not even read, except that a correlation may refer to their rules."),
+    row(Section::RulePath, "exclude", Kind::Texts, Absent("none"), "Files that are not loaded; wins over `include`. The same patterns."),
+    row(Section::RulePath, "min_level", Kind::Choice(&["informational", "low", "medium", "high", "critical"]), Absent("all levels"), "Only rules of this level or above, as `overrides` have it. A rule without a level counts as `medium`, as its alerts do."),
+    row(Section::RulePath, "status", Kind::Texts, Absent("all statuses"), "Only rules of these statuses: `stable`, `test`, `experimental`, `deprecated`, `unsupported`. A rule that states none is loaded."),
+
+    row(Section::Override, "disabled", Kind::Bool, Absent("`false`"), "`true`: the rule, correlation or filter is not loaded, nor are problems with it reported. A correlation that refers to it cannot be honoured."),
+    row(Section::Override, "level", Kind::Choice(&["informational", "low", "medium", "high", "critical"]), Absent("the rule's own"), "The level of the rule and of its alerts. The rule's version stays the same."),
+    row(Section::Override, "suppress", Kind::Nested("`none`, or mapping"), Absent("the rule's own"), "How long repeats stay silent. `none` alerts every time."),
+
+    row(Section::Suppress, "for", Kind::Duration, Required, "For so long after an alert, by event time."),
 
     row(Section::Pipelines, "default", Kind::Bool, Value("true"), "Whether the built-in field map for Azure logs applies. `false` when the rules are written for the records as they are."),
     row(Section::Pipelines, "files", Kind::Paths, Absent("none"), "Pipeline files on top, applied by ascending priority."),

@@ -1,16 +1,18 @@
 //! Filters: a condition joined to the rules it names.
 
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, code, suggestion};
+use crate::time::Timestamp;
 use crate::yaml::Node;
 
-use super::super::Filter;
+use super::super::{Exception, Expiry, Filter};
 use super::detection::{complete, condition, need_texts, searches};
-use super::document::Reader;
+use super::document::{Reader, scalar_text};
 
 /// Reads a filter.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Filter> {
     let meta = reader.meta();
     let logsource = reader.logsource();
+    let exception = exception(reader);
     let root = reader.root;
     let section = root.get("filter")?;
     let Some(entries) = section.as_map() else {
@@ -57,6 +59,64 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Filter> {
         },
         searches: complete(searches)?,
         condition,
+        exception,
+    })
+}
+
+/// Keys of an exception.
+const KEYS: [&str; 3] = ["owner", "reason", "expires"];
+
+/// What stands under `palisade:` of a filter.
+fn exception(reader: &mut Reader<'_>) -> Exception {
+    let mut exception = Exception::default();
+    let root = reader.root;
+    let Some(node) = root.get_some("palisade") else {
+        return exception;
+    };
+    let Some(entries) = node.as_map() else {
+        reader.wrong_type("palisade", node, "a mapping");
+        return exception;
+    };
+    for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+        match (key.as_text(), value.as_text()) {
+            (Some("owner"), Some(text)) => exception.owner = Some(text.to_owned()),
+            (Some("reason"), Some(text)) => exception.reason = Some(text.to_owned()),
+            (Some("expires"), Some(text)) => exception.expires = expiry(reader, value, text),
+            (Some(name), _) if KEYS.contains(&name) => reader.wrong_type(name, value, "text"),
+            _ => {
+                let name = scalar_text(key);
+                let message = format!("key `{name}` under `palisade` of a filter is unknown");
+                let help = suggestion(&name, KEYS)
+                    .unwrap_or_else(|| format!("known are `{}`", KEYS.join("`, `")));
+                reader.push(
+                    Diagnostic::error(code::UNKNOWN_PALISADE_KEY, &key.place, message)
+                        .with_help(help),
+                );
+            }
+        }
+    }
+    exception
+}
+
+/// A day, which stands for its first moment in UTC, or a time by RFC 3339.
+fn expiry(reader: &mut Reader<'_>, node: &Node, text: &str) -> Option<Expiry> {
+    let day = || Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"));
+    let at = Timestamp::parse_rfc3339(text).or_else(day);
+    if at.is_none() {
+        let message = format!(
+            "`expires` is neither a day nor a time: `{}`",
+            scalar_text(node)
+        );
+        reader.push(
+            Diagnostic::error(code::INVALID_VALUE, &node.place, message).with_help(
+                "write a day such as `2026-12-31`, which ends the exception at its first moment \
+                 in UTC, or a time such as `2026-12-31T18:00:00+01:00`",
+            ),
+        );
+    }
+    at.map(|at| Expiry {
+        at,
+        place: node.place.clone(),
     })
 }
 
