@@ -14,6 +14,7 @@ pub mod run;
 pub mod demo;
 pub mod check;
 pub mod replay;
+pub mod explain;
 pub mod decode;
 pub mod alerts;
 pub mod coverage;
@@ -30,6 +31,7 @@ Examples:
   palisade run -c palisade.yaml                   judge live logs until SIGTERM
   palisade decode samples/                        what a rule author can match on
   palisade replay --rules detections samples/     which rules fire on recorded logs
+  palisade explain --rules detections signin.json  why they fire, or do not
   palisade alerts list -c palisade.yaml           newest alerts, beside a running process
 
 Exit status: 0 done, 1 problems found or failed, 2 command line or configuration unusable,
@@ -58,6 +60,8 @@ pub enum Command {
     Check(check::Args),
     /// Judge recorded logs and print the alerts.
     Replay(replay::Args),
+    /// Show why rules match recorded logs, or do not.
+    Explain(explain::Args),
     /// Show the events in files or at the end of a live source.
     Decode(decode::Args),
     /// Read the alerts log, also beside a running process.
@@ -84,6 +88,7 @@ impl Cli {
             Command::Demo(args) => demo::execute(&args, terminal),
             Command::Check(args) => check::execute(&args, terminal),
             Command::Replay(args) => replay::execute(&args, terminal),
+            Command::Explain(args) => explain::execute(&args, terminal),
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),
             Command::Coverage(args) => coverage::execute(&args, terminal),

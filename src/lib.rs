@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod admin;
 pub mod telemetry;
 pub mod topology;
+pub mod explain;
 pub mod cases;
 pub mod coverage;
 pub mod demo;

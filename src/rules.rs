@@ -155,6 +155,24 @@ pub fn load(
     load_from(rules, pipelines, options, (now, None))
 }
 
+/// As [`load`], with the rules as they are judged, for whoever explains them.
+pub fn load_and_keep(
+    paths: &[PathBuf],
+    pipelines: &Pipelines,
+    options: EngineOptions,
+) -> (Loaded, RuleSet) {
+    let (files, problems) = walk(paths);
+    let (maps, more) = pipeline_files(pipelines);
+    let (rules, mut diagnostics) = parse::parse(&files);
+    diagnostics.splice(0..0, problems.into_iter().chain(more));
+    let mut kept = RuleSet::default();
+    let (engine, diagnostics) = compile(rules, &maps, options, diagnostics, |judged| {
+        kept = judged.clone();
+        Vec::new()
+    });
+    (finish(engine, diagnostics, &files, &[&maps]), kept)
+}
+
 /// As [`load`], and runs every check over the rules and over what stands beside them.
 pub fn load_and_lint(
     rules: &Rules,

@@ -9,7 +9,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use palisade_detect::alert::Alert;
-use palisade_detect::correlation::{Definitions, Fold, KEY_PARTITIONS, Output, Pos, StepError};
+use palisade_detect::correlation::view::GroupView;
+use palisade_detect::correlation::{
+    CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, Pos, StepError,
+};
 use palisade_detect::engine::Engine;
 use palisade_detect::event::{EventRef, SourcePartition};
 use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Source, Tick};
@@ -145,6 +148,14 @@ impl Offline {
         let mut alerts = Vec::new();
         self.tick(Timestamp::MAX, &mut alerts)?;
         Ok(alerts)
+    }
+
+    /// The groups of a correlation as they stand; once the input has ended there are none.
+    pub fn groups(&self, def: &CorrelationDef) -> Vec<GroupView> {
+        self.folds
+            .iter()
+            .flat_map(|fold| fold.groups(def))
+            .collect()
     }
 
     /// Elements that the correlations hold.

@@ -41,8 +41,9 @@ pub struct EventView {
     pub time: String,
     /// Ids of the rules that it met.
     pub rules: Vec<String>,
-    /// Its number, where the correlation computes with numbers.
-    pub number: Option<f64>,
+    /// Its value, where the correlation computes with numbers. Of values that are only told apart
+    /// the fold keeps no text.
+    pub value: Option<String>,
     /// Whether it has a usable value, where the correlation needs one.
     pub counts: bool,
     /// Id of the event.
@@ -119,9 +120,9 @@ fn view(def: &CorrelationDef, (key, tenant): (&[u8], &str), group: &Group) -> Gr
 }
 
 fn event(def: &CorrelationDef, element: &Element) -> EventView {
-    let number = match def.kind {
+    let value = match def.kind {
         DefKind::ValueSum(_) | DefKind::ValueAvg(_) | DefKind::ValuePercentile(..) => {
-            element.value.map(from_micro)
+            element.value.map(|micro| from_micro(micro).to_string())
         }
         _ => None,
     };
@@ -133,7 +134,7 @@ fn event(def: &CorrelationDef, element: &Element) -> EventView {
     EventView {
         time: element.time.to_string(),
         rules: rules(def, element).into_iter().collect(),
-        number,
+        value,
         counts: !needs_value(&def.kind) || element.value.is_some(),
         event_id: witness.event_id.to_string(),
         place: format!("{}/{}", witness.source.name, place.join(".")),

@@ -57,15 +57,21 @@ pub(super) fn entry(
         Target::Keywords => &[],
         Target::Fields(fields) => fields,
     };
-    let (mut seen, mut seen_total) = (Vec::new(), 0);
+    let (mut seen, mut seen_total): (Vec<Seen>, _) = (Vec::new(), 0);
     for field in fields {
         let found = event.find(field);
         seen_total += found.len();
-        let room = VALUES_MAX - seen.len();
-        seen.extend(found.iter().take(room).map(|one| Seen {
-            path: field.clone(),
-            value: shown(one.value()),
-        }));
+        for one in found.iter().take(VALUES_MAX - seen.len()) {
+            let (path, value) = (field.clone(), shown(one.value()));
+            let same =
+                |known: &Seen| known.path.eq_ignore_ascii_case(field) && known.value == value;
+            if seen.iter().any(same) {
+                // Where keys fold case, two spellings lead to one value.
+                seen_total -= 1;
+            } else {
+                seen.push(Seen { path, value });
+            }
+        }
     }
     let absent = !fields.is_empty() && seen_total == 0;
     if fields.is_empty() {
