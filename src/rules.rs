@@ -152,25 +152,20 @@ pub fn load(
     options: EngineOptions,
     now: Timestamp,
 ) -> Loaded {
-    load_from(rules, pipelines, options, (now, None))
+    load_from(rules, pipelines, options, (now, None), &mut |_| ())
 }
 
 /// As [`load`], with the rules as they are judged, for whoever explains them.
 pub fn load_and_keep(
-    paths: &[PathBuf],
+    rules: &Rules,
     pipelines: &Pipelines,
     options: EngineOptions,
+    now: Timestamp,
 ) -> (Loaded, RuleSet) {
-    let (files, problems) = walk(paths);
-    let (maps, more) = pipeline_files(pipelines);
-    let (rules, mut diagnostics) = parse::parse(&files);
-    diagnostics.splice(0..0, problems.into_iter().chain(more));
     let mut kept = RuleSet::default();
-    let (engine, diagnostics) = compile(rules, &maps, options, diagnostics, |judged| {
-        kept = judged.clone();
-        Vec::new()
-    });
-    (finish(engine, diagnostics, &files, &[&maps]), kept)
+    let mut keep = |judged: &RuleSet| kept = judged.clone();
+    let loaded = load_from(rules, pipelines, options, (now, None), &mut keep);
+    (loaded, kept)
 }
 
 /// As [`load`], and runs every check over the rules and over what stands beside them.
@@ -181,14 +176,16 @@ pub fn load_and_lint(
     lint: Lint<'_>,
 ) -> Loaded {
     let now = lint.now.unwrap_or(Timestamp::MIN);
-    load_from(rules, pipelines, options, (now, Some(lint)))
+    load_from(rules, pipelines, options, (now, Some(lint)), &mut |_| ())
 }
 
+/// Loads rules; without checks, `keep` is shown them as they will be judged.
 fn load_from(
     rules: &Rules,
     pipelines: &Pipelines,
     options: EngineOptions,
     (now, lint): (Timestamp, Option<Lint<'_>>),
+    keep: &mut dyn FnMut(&RuleSet),
 ) -> Loaded {
     let mut chosen = select::choose(&rules.paths);
     let (maps, unread) = pipeline_files(pipelines);
@@ -238,7 +235,10 @@ fn load_from(
                 .retain(|one| one.is_error() || !of_others(one));
             loaded
         }
-        _ => read.compile(options, |_| Vec::new()),
+        _ => read.compile(options, |judged| {
+            keep(judged);
+            Vec::new()
+        }),
     };
     loaded.findings.keep_configuration(rules);
     Loaded {

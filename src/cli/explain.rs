@@ -11,7 +11,7 @@ use super::inputs::Inputs;
 use super::replay::LogsourceMode;
 use super::{Terminal, TextOrJson, load_config};
 use crate::clock::Clock;
-use crate::config::Pipelines;
+use crate::config::{Pipelines, Rules};
 use crate::exit::Exit;
 use crate::explain::text::{Show, Writer};
 use crate::explain::{Bench, Report, Session};
@@ -108,18 +108,20 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
 
 fn bench(args: &Args, terminal: Terminal) -> anyhow::Result<Bench> {
     let mut pipelines = Pipelines::built_in();
-    let mut paths = args.rules.clone();
+    let mut rules = Rules::of_paths(&args.rules);
     if let Some(file) = &args.config {
         let config = load_config(file, terminal)?.config;
         pipelines = config.pipelines;
-        paths.splice(0..0, config.rules);
+        let named = std::mem::replace(&mut rules, config.rules);
+        rules.paths.extend(named.paths);
     }
     let pipelines = pipelines.with_arguments(&args.pipelines);
     let options = EngineOptions {
         routing: args.logsource.into(),
         ..EngineOptions::default()
     };
-    let (loaded, judged) = rules::load_and_keep(&paths, &pipelines, options);
+    let now = Clock::start().now();
+    let (loaded, judged) = rules::load_and_keep(&rules, &pipelines, options, now);
     let findings = loaded.findings.render(terminal.stderr);
     io::stderr().write_all(findings.as_bytes())?;
     let engine = loaded.engine.filter(|engine| !engine.rules().is_empty());
