@@ -18,6 +18,8 @@ pub mod explain;
 pub mod decode;
 pub mod alerts;
 pub mod coverage;
+pub mod new;
+pub mod completions;
 pub mod config;
 pub mod health;
 pub mod conformance;
@@ -68,6 +70,10 @@ pub enum Command {
     Alerts(alerts::Args),
     /// Show which ATT&CK techniques the rules cover, by log source.
     Coverage(coverage::Args),
+    /// Begin a rule, or turn recorded events into a case.
+    New(new::Args),
+    /// Print a script that completes the command line.
+    Completions(completions::Args),
     /// Show the effective configuration.
     Config(config::Args),
     /// Ask a running process whether it is alive or ready.
@@ -92,6 +98,8 @@ impl Cli {
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),
             Command::Coverage(args) => coverage::execute(&args, terminal),
+            Command::New(args) => new::execute(&args, terminal),
+            Command::Completions(args) => completions::execute(&args),
             Command::Config(args) => config::execute(&args, terminal),
             Command::Health(args) => health::execute(&args, terminal),
             Command::Conformance(args) => conformance::execute(&args, terminal),

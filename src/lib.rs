@@ -15,6 +15,7 @@ pub mod topology;
 pub mod explain;
 pub mod cases;
 pub mod coverage;
+pub mod author;
 pub mod demo;
 pub mod cli;
 
