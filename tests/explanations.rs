@@ -45,6 +45,17 @@ const GENERATED: &[(Code, Write)] = &[
         let rules = vec!["0"; 1_001].join("', '");
         (NAMED_RULE.to_owned() + &correlation(1, &rules)).into_bytes()
     }),
+    (code::TRAILING_SPACE, || changed("\n", "  \n")),
+    (code::CARRIAGE_RETURN, || changed("\n", "\r\n")),
+    (code::NO_FINAL_LINE_FEED, || {
+        GOOD_RULE.trim_end().as_bytes().to_vec()
+    }),
+    (code::BYTE_ORDER_MARK, || {
+        format!("\u{feff}{GOOD_RULE}").into_bytes()
+    }),
+    (code::HIDDEN_CHARACTER, || {
+        changed("title: ", "title: \u{202e}")
+    }),
 ];
 
 /// Codes whose failing example would take a long time or depend on the day; the test that stands behind each shows it.
@@ -91,6 +102,11 @@ fn correlation(n: u32, rules: &str) -> String {
         "---\ntitle: Chain\nname: '{n}'\ncorrelation: {{type: event_count, rules: ['{rules}'], \
          timespan: 1m, condition: {{gte: 1}}}}\n"
     )
+}
+
+/// The good rule with something else everywhere in the place of a part.
+fn changed(from: &str, to: &str) -> Vec<u8> {
+    GOOD_RULE.replace(from, to).into_bytes()
 }
 
 fn nested(begin: &str, open: &str, close: &str, depth: usize) -> Vec<u8> {

@@ -24,6 +24,7 @@ use compile::Compiled;
 use plan::Plan;
 pub use retired::BODY_BYTES_MAX;
 use retired::{Bodies, Retired};
+pub(crate) use version::of_detection as version_of;
 
 /// Longest whole trigger event in an alert, in bytes; a longer one is cut and marked.
 pub const TRIGGER_BYTES_MAX: usize = 64 * 1024;

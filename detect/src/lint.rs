@@ -18,15 +18,13 @@ mod dates;
 mod prose;
 mod keys;
 mod style;
+mod bytes;
+mod yaml11;
 mod tags;
 mod techniques;
 mod duplicate;
-mod items;
-mod ranges;
-mod facts;
 mod logic;
 mod value;
-mod modifier;
 mod regex;
 mod cost;
 mod correlation;
@@ -114,12 +112,13 @@ pub const CATALOGUE: &[&[Check]] = &[
     prose::CHECKS,
     keys::CHECKS,
     style::CHECKS,
+    bytes::CHECKS,
+    yaml11::CHECKS,
     tags::CHECKS,
     techniques::CHECKS,
     duplicate::CHECKS,
     logic::CHECKS,
     value::CHECKS,
-    modifier::CHECKS,
     regex::CHECKS,
     cost::CHECKS,
     correlation::CHECKS,
@@ -203,7 +202,7 @@ impl<'a> Workspace<'a> {
     }
 
     /// The documents that load, each with its rule.
-    pub fn loaded(&self) -> impl Iterator<Item = (&'a RuleDocument, Rule<'a>)> + use<'a> {
+    pub fn loaded(&self) -> impl Iterator<Item = (&'a RuleDocument, Rule<'a>)> {
         let workspace = *self;
         self.documents
             .iter()

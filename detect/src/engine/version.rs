@@ -10,7 +10,7 @@ use crate::rule::{Bounds, Comparison, Detection, Expr, Search, TemporalCondition
 const SEMANTICS: i64 = 1;
 
 /// The version of a detection rule after its pipelines, with its filters.
-pub(super) fn of_detection(detection: &Detection) -> Id {
+pub(crate) fn of_detection(detection: &Detection) -> Id {
     let mut hash = Canonical::new("detection");
     hash.logsource(&detection.logsource);
     hash.count(detection.searches.len());

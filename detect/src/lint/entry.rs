@@ -125,6 +125,11 @@ pub(super) mod tests {
         )
     }
 
+    /// A rule of this title.
+    pub(in super::super) fn titled(title: &str) -> String {
+        rule("").replacen("title: Rule\n\n", &format!("title: {title}\n"), 1)
+    }
+
     /// The messages about a rule with these lines of metadata.
     pub(in super::super) fn messages(code: &str, meta: &str) -> Vec<String> {
         let found = said_of(code, &[("rule.yml", &rule(meta))]);
