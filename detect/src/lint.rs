@@ -23,8 +23,12 @@ mod yaml11;
 mod tags;
 mod techniques;
 mod duplicate;
+mod items;
+mod ranges;
+mod facts;
 mod logic;
 mod value;
+mod modifier;
 mod regex;
 mod cost;
 mod correlation;
@@ -119,6 +123,7 @@ pub const CATALOGUE: &[&[Check]] = &[
     duplicate::CHECKS,
     logic::CHECKS,
     value::CHECKS,
+    modifier::CHECKS,
     regex::CHECKS,
     cost::CHECKS,
     correlation::CHECKS,
@@ -202,7 +207,7 @@ impl<'a> Workspace<'a> {
     }
 
     /// The documents that load, each with its rule.
-    pub fn loaded(&self) -> impl Iterator<Item = (&'a RuleDocument, Rule<'a>)> {
+    pub fn loaded(&self) -> impl Iterator<Item = (&'a RuleDocument, Rule<'a>)> + use<'a> {
         let workspace = *self;
         self.documents
             .iter()

@@ -297,7 +297,77 @@ codes! {
 
     // Logic: PAL14xx.
 
+    /// A search that the condition does not name.
+    SEARCH_UNUSED = "PAL1401", "search-unused";
+    /// A condition that holds for every event.
+    CONDITION_ALWAYS_TRUE = "PAL1402", "condition-always-true";
+    /// A condition that holds for no event.
+    CONDITION_ALWAYS_FALSE = "PAL1403", "condition-always-false";
+    /// A search on which the condition never depends.
+    SEARCH_WITHOUT_EFFECT = "PAL1404", "search-without-effect";
+    /// `1 of` a pattern that selects a single search.
+    QUANTITY_OF_ONE = "PAL1405", "quantity-of-one";
+    /// `not not`.
+    DOUBLE_NOT = "PAL1406", "double-not";
+    /// Two searches that are the same.
+    SEARCHES_IDENTICAL = "PAL1407", "searches-identical";
+    /// A condition that holds for events that no search matches.
+    CONDITION_ONLY_EXCLUDES = "PAL1408", "condition-only-excludes";
+    /// A search that asks only for what is absent.
+    SEARCH_ONLY_EXCLUDES = "PAL1409", "search-only-excludes";
+    /// Two entries of one mapping that no event meets.
+    ENTRIES_CONTRADICT = "PAL1410", "entries-contradict";
+    /// Two entries of one mapping that no single value meets.
+    ENTRIES_NEED_LIST = "PAL1411", "entries-need-list";
+    /// An entry that follows from another one.
+    ENTRY_IMPLIED = "PAL1412", "entry-implied";
+    /// An alternative that another one covers.
+    ALTERNATIVE_COVERED = "PAL1413", "alternative-covered";
+
     // Values and regular expressions: PAL15xx.
+
+    /// A value that stands in its list twice.
+    VALUE_REPEATED = "PAL1501", "value-repeated";
+    /// A value that another one of its list makes needless.
+    VALUE_COVERED = "PAL1502", "value-covered";
+    /// An empty text that every value contains.
+    VALUE_EMPTY = "PAL1503", "value-empty";
+    /// `**`.
+    WILDCARD_REPEATED = "PAL1504", "wildcard-repeated";
+    /// A wildcard where the modifier allows anything.
+    WILDCARD_AT_EDGE = "PAL1505", "wildcard-at-edge";
+    /// `*` alone.
+    ONLY_WILDCARD = "PAL1506", "only-wildcard";
+    /// `?` alone.
+    ONLY_QUESTION_MARKS = "PAL1507", "only-question-marks";
+    /// White space at an edge that is compared.
+    VALUE_WHITESPACE = "PAL1508", "value-whitespace";
+    /// An escaped `*` in what looks like a path.
+    ESCAPED_WILDCARD_IN_PATH = "PAL1509", "escaped-wildcard-in-path";
+    /// `null` as text.
+    VALUE_TEXT_NULL = "PAL1510", "value-text-null";
+    /// `yes` and such without quotes.
+    WORD_OF_YAML_1_1 = "PAL1511", "word-of-yaml-1-1";
+    /// A number that begins with a zero.
+    NUMBER_WITH_LEADING_ZERO = "PAL1512", "number-with-leading-zero";
+    /// `all` over different whole values.
+    ALL_ON_WHOLE_VALUES = "PAL1513", "all-on-whole-values";
+    /// A range of a single address.
+    CIDR_OF_ONE = "PAL1520", "cidr-of-one";
+    /// A range of all addresses.
+    CIDR_OF_ALL = "PAL1521", "cidr-of-all";
+    /// A range inside another one of its list.
+    CIDR_COVERED = "PAL1522", "cidr-covered";
+    /// `windash` without a dash.
+    WINDASH_WITHOUT_DASH = "PAL1523", "windash-without-dash";
+    /// `base64` of a part of a text.
+    BASE64_OF_A_PART = "PAL1524", "base64-of-a-part";
+    /// UTF-16 that is not encoded further.
+    UTF16_WITHOUT_BASE64 = "PAL1525", "utf16-without-base64";
+    /// `cased` without a letter.
+    CASED_WITHOUT_LETTERS = "PAL1526", "cased-without-letters";
+    /// A field that is compared with itself.
+    FIELDREF_TO_ITSELF = "PAL1527", "fieldref-to-itself";
 
     // Cost: PAL16xx.
 
