@@ -337,8 +337,9 @@ impl<'a> Read<'a> {
         let cases = sheets(self.cases, &mut self.problems);
         // What keeps a pipeline from being YAML is reported where it is loaded.
         let pipelines = sheets(self.maps, &mut Vec::new());
-        let files = self.files;
-        self.compile(options, |judged| {
+        let texts = [self.files, self.maps, self.cases];
+        let [files, ..] = texts;
+        let mut loaded = self.compile(options, |judged| {
             lint::lint(&Workspace {
                 files,
                 documents,
@@ -349,7 +350,15 @@ impl<'a> Read<'a> {
                 observed: lint.observed,
                 now: lint.now,
             })
-        })
+        });
+        let found = &mut loaded.findings;
+        let all = texts.into_iter().flatten();
+        let all = all.map(|file| (&file.name, file.bytes.as_slice()));
+        lint::allow::apply(all, &mut found.diagnostics);
+        for files in texts {
+            found.keep_texts(files);
+        }
+        loaded
     }
 
     /// From rules as written to an engine; `look` is shown the rules as they will be judged.

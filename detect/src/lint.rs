@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 use crate::yaml::{self, Node};
 
 mod entry;
+pub mod allow;
 mod meta;
 mod dates;
 mod prose;
@@ -143,6 +144,9 @@ const MILD: &[Code] = &[
     code::OVERRIDE_UNKNOWN,
     code::CHOICE_MATCHES_NOTHING,
     code::OVERRIDE_WITHOUT_EFFECT,
+    code::ALLOW_UNUSED,
+    code::ALLOW_UNKNOWN_CODE,
+    code::ALLOW_FORM,
 ];
 
 /// How bad a code is at its worst.

@@ -6,8 +6,11 @@
 use crate::diagnostic::{Diagnostic, Place};
 
 mod build;
+mod comments;
 mod schema;
 mod source;
+
+pub use comments::{Comment, comments};
 
 /// Largest file that is read. The largest published rule file has 60 KiB; a larger file costs time
 /// and memory before anything in it can be judged.

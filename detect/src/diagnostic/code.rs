@@ -11,6 +11,7 @@
 //! PAL12xx  tags              PAL17xx  correlations
 //! PAL13xx  duplicates        PAL18xx  fields, log sources
 //! PAL14xx  logic             PAL19xx  filters, pipelines, cases
+//!                            PAL20xx  comments
 //! ```
 //!
 //! Numbers from 1000 on are checks of [`crate::lint`], never errors.
@@ -376,6 +377,15 @@ codes! {
     // Fields and log sources: PAL18xx.
 
     // Filters, pipelines, case files: PAL19xx.
+
+    // Comments to palisade.
+
+    /// A comment allows a finding that is not there.
+    ALLOW_UNUSED = "PAL2001", "allow-unused";
+    /// A comment allows what is no code.
+    ALLOW_UNKNOWN_CODE = "PAL2002", "allow-unknown-code";
+    /// A comment to palisade without reason, or in no known form.
+    ALLOW_FORM = "PAL2003", "allow-form";
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::rule::parse;
 #[test]
 fn every_code_from_1000_on_has_one_check_or_is_reported_elsewhere() {
     /// Reported by whoever applies levels and comments, not by a check over rules.
-    const ELSEWHERE: &[&str] = &[];
+    const ELSEWHERE: &[&str] = &["PAL2001", "PAL2002", "PAL2003"];
     let checks: Vec<&str> = CATALOGUE
         .iter()
         .copied()

@@ -37,7 +37,7 @@ pub(super) fn documents(source: &Source<'_>) -> Result<Vec<Document>, Diagnostic
 }
 
 /// The parser's events, within limits of nesting.
-struct Events<'s, 'a> {
+pub(super) struct Events<'s, 'a> {
     source: &'s Source<'a>,
     parser: Parser<'a, StrInput<'a>>,
     depth: usize,
@@ -45,7 +45,7 @@ struct Events<'s, 'a> {
 }
 
 impl<'s, 'a> Events<'s, 'a> {
-    fn new(source: &'s Source<'a>) -> Self {
+    pub(super) fn new(source: &'s Source<'a>) -> Self {
         Self {
             source,
             parser: Parser::new_from_str(source.text),
@@ -55,7 +55,7 @@ impl<'s, 'a> Events<'s, 'a> {
     }
 
     /// The next event, or `None` at the end of the stream.
-    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Diagnostic> {
+    pub(super) fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Diagnostic> {
         let (event, span) = match self.parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => return Ok(None),
             Some(Ok(next)) => next,

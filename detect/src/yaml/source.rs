@@ -97,13 +97,29 @@ impl<'a> Source<'a> {
 
     /// The place of a span, without white space at its end.
     pub(super) fn place(&self, span: Span) -> Place {
+        let range = self.range(span);
+        let written = self.text.get(range.clone()).unwrap_or_default();
+        let length = written.trim_end().len();
+        self.at(span.start, range.start..range.start + length)
+    }
+
+    /// The bytes of [`Self::text`] that a span takes.
+    pub(super) fn range(&self, span: Span) -> std::ops::Range<usize> {
         let start = self.byte(span.start.index());
         let end = self.byte(span.end.index()).max(start);
-        let length = self
-            .text
-            .get(start..end)
-            .map_or(0, |part| part.trim_end().len());
-        self.at(span.start, start..start + length)
+        let written = self.text.get(start..end).unwrap_or_default();
+        // The parser counts a comment behind a quoted text to the text.
+        start..quoted(written).map_or(end, |length| start + length)
+    }
+
+    /// The place of bytes of [`Self::text`] on a line, for what the parser gives no marker of.
+    pub(super) fn on_line(&self, line: usize, lead: &str, span: std::ops::Range<usize>) -> Place {
+        Place {
+            file: self.file.clone(),
+            span: span.start + self.skipped..span.end + self.skipped,
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(lead.chars().count() + 1).unwrap_or(u32::MAX),
+        }
     }
 
     /// The place of a block that begins at a marker: what is left of its line.
@@ -134,6 +150,21 @@ impl<'a> Source<'a> {
             span: span.start + self.skipped..span.end + self.skipped,
             line: u32::try_from(marker.line()).unwrap_or(u32::MAX),
             column: u32::try_from(marker.col() + 1).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// The length of the quoted text that `written` begins with.
+fn quoted(written: &str) -> Option<usize> {
+    let bytes = written.as_bytes();
+    let quote = *bytes.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let mut at = 1;
+    loop {
+        match *bytes.get(at)? {
+            b'\\' if quote == b'"' => at += 2,
+            b'\'' if quote == b'\'' && bytes.get(at + 1) == Some(&b'\'') => at += 2,
+            byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
         }
     }
 }
