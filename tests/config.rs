@@ -14,13 +14,25 @@ sinks:
 ";
 
 const RULE: &str = "\
-title: Sign-in of a test
+title: Sign-in to a locked account
 id: 6f1cbd1e-4a26-4d52-9c39-3a0f6a4b7c11
-logsource: {product: azure, service: signinlogs}
+status: test
+description: Somebody tried to sign in to an account that is locked after too many wrong passwords.
+author: Palisade
+date: 2026-03-02
+tags:
+  - attack.credential-access
+  - attack.t1110
+logsource:
+  product: azure
+  service: signinlogs
 detection:
   selection:
-    resultType: '50053'
+    ResultType: '50053'
   condition: selection
+falsepositives:
+  - A device that still has the old password
+level: low
 ";
 
 /// A folder with a configuration and one good rule.
@@ -76,14 +88,14 @@ fn check_names_every_broken_rule_and_counts_the_good_ones() {
     put(
         dir.path(),
         "rules/bad.yml",
-        &RULE.replace("resultType:", "resultType|contian:"),
+        &RULE.replace("ResultType:", "ResultType|contian:"),
     );
     put(dir.path(), "rules/worse.yml", "title: [\n");
     let output = palisade(dir.path(), &["check", "-c", "palisade.yaml"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("did you mean `contains`?"), "{text}");
-    assert!(text.contains("--> rules/bad.yml:6:"), "{text}");
+    assert!(text.contains("--> rules/bad.yml:15:"), "{text}");
     assert!(text.contains("--> rules/worse.yml:"), "{text}");
     assert!(
         text.ends_with("1 rule, 0 correlations; 2 errors, 0 warnings\n"),
