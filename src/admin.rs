@@ -58,6 +58,8 @@ pub struct Health {
 struct State {
     /// Parts with the reason why they are not ready.
     parts: BTreeMap<String, Option<String>>,
+    /// What `/readyz` says besides.
+    notes: BTreeMap<String, String>,
     beat: Duration,
 }
 
@@ -66,6 +68,7 @@ impl Health {
     pub fn new(clock: Clock) -> Self {
         let state = State {
             parts: BTreeMap::new(),
+            notes: BTreeMap::new(),
             beat: clock.elapsed(),
         };
         Self {
@@ -84,6 +87,25 @@ impl Health {
         self.lock()
             .parts
             .insert(part.to_owned(), Some(reason.into()));
+    }
+
+    /// Says something of `part` that does not make it less ready; `None`: nothing any more. No secret,
+    /// no event content.
+    pub fn note(&self, part: &str, text: Option<String>) {
+        let mut state = self.lock();
+        match text {
+            Some(text) => state.notes.insert(part.to_owned(), text),
+            None => state.notes.remove(part),
+        };
+    }
+
+    /// What is to be said besides, a line or more each.
+    pub fn notes(&self) -> Vec<(String, String)> {
+        let state = self.lock();
+        let notes = state.notes.iter();
+        notes
+            .map(|(part, text)| (part.clone(), text.clone()))
+            .collect()
     }
 
     /// The pipeline's loops turn.
@@ -253,13 +275,18 @@ impl Admin {
 
     fn readyz(&self) -> Response<Full<Bytes>> {
         let waiting = self.health.waiting();
-        if waiting.is_empty() {
-            return plain(StatusCode::OK, "ready\n");
+        let (status, mut text) = if waiting.is_empty() {
+            (StatusCode::OK, "ready\n".to_owned())
+        } else {
+            let lines = waiting
+                .iter()
+                .map(|(part, reason)| format!("not ready: {part}: {reason}\n"));
+            (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
+        };
+        for (part, note) in self.health.notes() {
+            text.extend([&part, ": ", note.trim_end(), "\n"]);
         }
-        let lines = waiting
-            .iter()
-            .map(|(part, reason)| format!("not ready: {part}: {reason}\n"));
-        plain(StatusCode::SERVICE_UNAVAILABLE, lines.collect::<String>())
+        plain(status, text)
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use palisade_detect::alert::Alert;
+use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::rule::Level;
 use palisade_detect::time::{Span, Timestamp};
 use palisade_ingest::reject::Reason;
@@ -198,6 +199,15 @@ impl Metrics {
             .rules_skipped
             .with_label_values::<&str>(&[])
             .set(gauge(skipped as u64));
+    }
+
+    /// What was found in the rules when they were loaded; replaces what was found before.
+    pub fn rule_problems(&self, diagnostics: &[Diagnostic]) {
+        let series = &self.series.rule_problems;
+        series.reset();
+        for one in diagnostics {
+            series.with_label_values(&[one.code]).inc();
+        }
     }
 
     /// Where the folds stand: event time that has passed, elements held, position to fold next.
@@ -479,7 +489,8 @@ pub fn reference() -> String {
          ## Bounds\n\n\
          `rule` holds at most {RULE_SERIES_MAX} values and `category` at most \
          {CATEGORY_SERIES_MAX}; what comes later counts as `{OTHER}`. Sources, sinks and queues are \
-         those of the configuration; log types, reasons, levels and classes are closed sets.\n"
+         those of the configuration; log types, codes, reasons, levels and \
+         classes are closed sets.\n"
     )
     .expect("writing to a string cannot fail");
     text

@@ -23,6 +23,7 @@ mod choose;
 pub mod house;
 mod list;
 mod pattern;
+mod report;
 mod select;
 mod walk;
 

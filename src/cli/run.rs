@@ -47,7 +47,6 @@ pub struct Args {
 /// # Errors
 /// When the configuration cannot be used or a promise can no longer be kept.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let mut stderr = io::stderr();
     let config = load_config(&args.config.config, terminal)?.config;
     start_log(&config)?;
     let rules = rules::load(
@@ -56,22 +55,21 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         EngineOptions::default(),
         Clock::start().now(),
     );
-    stderr.write_all(rules.findings.render(terminal.stderr).as_bytes())?;
+    let refused = config.rules.on_error == OnRuleError::Refuse && rules.skipped > 0;
+    if refused || rules.engine.is_none() {
+        io::stderr().write_all(rules.findings.render(terminal.stderr).as_bytes())?;
+    }
+    if refused {
+        let skipped = rules.skipped_text().unwrap_or_default();
+        let error = anyhow!("`on_rule_error: refuse` starts nothing: {skipped}");
+        return Err(error.context(Exit::Usage));
+    }
+    let site = Site::default();
+    rules.report(&site.metrics, &site.health);
     let engine = rules.engine.ok_or_else(|| {
         anyhow!("a processing pipeline does not load, and without it no rule means what it says")
             .context(Exit::Usage)
     })?;
-    if config.rules.on_error == OnRuleError::Refuse && rules.skipped > 0 {
-        let skipped = rules.skipped;
-        return Err(anyhow!(
-            "{skipped} rules cannot be honoured, and `on_rule_error: refuse` starts nothing then"
-        )
-        .context(Exit::Usage));
-    }
-    let site = Site::default();
-    let count = engine.rules().len() + engine.correlations().len();
-    site.metrics.rules(count, rules.skipped);
-    tracing::info!(rules = count, skipped = rules.skipped, "rules loaded");
     let stdout = if terminal.stdout_is_terminal {
         Stdout::Terminal(terminal.stdout)
     } else {

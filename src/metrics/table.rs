@@ -127,6 +127,8 @@ table! {
     rules_loaded: IntGaugeVec, "palisade_rules_loaded", [];
     /// Rules and correlations that could not be loaded or honoured; they detect nothing.
     rules_skipped: IntGaugeVec, "palisade_rules_skipped", [];
+    /// What was found in the rules when they were last loaded, warnings included, by diagnostic code.
+    rule_problems: IntGaugeVec, "palisade_rule_problems", ["code"];
     /// Matches handed to correlations.
     matches: IntCounterVec, "palisade_matches_total", [];
     /// Alerts appended to the alerts log, by severity.
