@@ -20,6 +20,7 @@ pub mod alerts;
 pub mod coverage;
 pub mod new;
 pub mod completions;
+pub mod schema;
 pub mod config;
 pub mod health;
 pub mod conformance;
@@ -72,6 +73,8 @@ pub enum Command {
     Coverage(coverage::Args),
     /// Begin a rule, or turn recorded events into a case.
     New(new::Args),
+    /// Print a JSON Schema, by which editors complete and check files.
+    Schema(schema::Args),
     /// Print a script that completes the command line.
     Completions(completions::Args),
     /// Show the effective configuration.
@@ -99,6 +102,7 @@ impl Cli {
             Command::Alerts(args) => alerts::execute(&args, terminal),
             Command::Coverage(args) => coverage::execute(&args, terminal),
             Command::New(args) => new::execute(&args, terminal),
+            Command::Schema(args) => schema::execute(&args),
             Command::Completions(args) => completions::execute(&args),
             Command::Config(args) => config::execute(&args, terminal),
             Command::Health(args) => health::execute(&args, terminal),

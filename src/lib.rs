@@ -16,6 +16,7 @@ pub mod explain;
 pub mod cases;
 pub mod coverage;
 pub mod author;
+pub mod schema;
 pub mod demo;
 pub mod cli;
 

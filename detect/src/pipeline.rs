@@ -19,6 +19,7 @@ mod read;
 mod transform;
 
 pub use names::Names;
+pub use read::{COMMON as COMMON_KEYS, TYPES as TRANSFORMATIONS};
 use transform::Transformation;
 
 /// A sequence of transformations, in order.

@@ -29,7 +29,7 @@ const KEYS: [&str; 5] = [
 ];
 
 /// Keys that every transformation may have beside its own.
-const COMMON: [&str; 11] = [
+pub const COMMON: [&str; 11] = [
     "id",
     "type",
     "rule_conditions",
@@ -44,7 +44,7 @@ const COMMON: [&str; 11] = [
 ];
 
 /// Types of transformations with the keys that each may have.
-const TYPES: &[(&str, &[&str])] = &[
+pub const TYPES: &[(&str, &[&str])] = &[
     (
         "add_condition",
         &["conditions", "name", "negated", "template"],

@@ -20,6 +20,7 @@ mod reference;
 use collection::Collection;
 use correlation::Pending;
 
+pub use correlation::{OPERATORS, type_names};
 pub use reference::{CHAIN_DEPTH_MAX, CHAIN_WAYS_MAX};
 
 /// Most rules, correlations and filters of one set together. A larger set is refused as a whole: a

@@ -24,8 +24,13 @@ const TYPES: [(&str, Type); 8] = [
 /// Most rules that one correlation refers to.
 const RULES_PER_CORRELATION_MAX: usize = 1_000;
 
+/// Names of the types, for help and schemas.
+pub fn type_names() -> [&'static str; TYPES.len()] {
+    TYPES.map(|(name, _)| name)
+}
+
 /// Names of the operators in a condition.
-const OPERATORS: [(&str, Comparison); 6] = [
+pub const OPERATORS: [(&str, Comparison); 6] = [
     ("gt", Comparison::Gt),
     ("gte", Comparison::Gte),
     ("lt", Comparison::Lt),
