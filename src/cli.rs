@@ -17,6 +17,7 @@ pub mod replay;
 pub mod explain;
 pub mod decode;
 pub mod alerts;
+pub mod rules;
 pub mod coverage;
 pub mod new;
 pub mod completions;
@@ -36,6 +37,7 @@ Examples:
   palisade replay --rules detections samples/     which rules fire on recorded logs
   palisade explain --rules detections signin.json  why they fire, or do not
   palisade alerts list -c palisade.yaml           newest alerts, beside a running process
+  palisade rules -c palisade.yaml                 what is loaded, what is not and why, what fired
 
 Exit status: 0 done, 1 problems found or failed, 2 command line or configuration unusable,
 73 the state does not fit, 74 part of the state is missing, 75 the state is held by another process.";
@@ -69,6 +71,8 @@ pub enum Command {
     Decode(decode::Args),
     /// Read the alerts log, also beside a running process.
     Alerts(alerts::Args),
+    /// List the rules: loaded, left out or skipped and why, and how often each fired.
+    Rules(rules::Args),
     /// Show which ATT&CK techniques the rules cover, by log source.
     Coverage(coverage::Args),
     /// Begin a rule, or turn recorded events into a case.
@@ -100,6 +104,7 @@ impl Cli {
             Command::Explain(args) => explain::execute(&args, terminal),
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),
+            Command::Rules(args) => rules::execute(&args, terminal),
             Command::Coverage(args) => coverage::execute(&args, terminal),
             Command::New(args) => new::execute(&args, terminal),
             Command::Schema(args) => schema::execute(&args),

@@ -28,7 +28,7 @@ mod select;
 mod walk;
 
 use choose::Choice;
-pub use list::{Kind, Listed, State, Why};
+pub use list::{Kind, Listed, State, Why, moment};
 pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
 
 /// The built-in field map for Azure logs.

@@ -155,3 +155,166 @@ fn refusing_is_content_when_the_choice_leaves_the_broken_rule_out() {
         );
     }
 }
+
+const CORRELATION: &str = "\
+title: Keys again and again
+id: 11111111-aaaa-4aaa-8aaa-000000000003
+correlation:
+  type: event_count
+  rules: [11111111-aaaa-4aaa-8aaa-000000000004]
+  timespan: 5m
+  condition: {gte: 2}
+---
+title: Base of it
+id: 11111111-aaaa-4aaa-8aaa-000000000004
+level: low
+logsource: {product: azure, service: activitylogs}
+detection: {selection: {operationName: x}, condition: selection}
+---
+title: Nobody needs this
+id: 11111111-aaaa-4aaa-8aaa-000000000005
+level: low
+logsource: {product: azure, service: activitylogs}
+detection: {selection: {operationName: y}, condition: selection}
+";
+
+const EXCEPTIONS: &str = "\
+title: Nightly job
+id: 11111111-aaaa-4aaa-8aaa-000000000006
+logsource: {product: azure, service: activitylogs}
+filter: {rules: any, job: {caller: job@contoso.example}, condition: not job}
+palisade: {owner: platform, reason: \"its keys\\u001b[2J rotate\", expires: 2999-12-31}
+---
+title: Long over
+id: 11111111-aaaa-4aaa-8aaa-000000000007
+logsource: {product: azure, service: activitylogs}
+filter: {rules: any, old: {caller: old@contoso.example}, condition: not old}
+palisade: {owner: platform, reason: migration, expires: 2020-01-01}
+";
+
+/// A folder whose rules come to every state, after one alert.
+fn with_all_states() -> tempfile::TempDir {
+    let choice = "rules: {paths: {path: rules, min_level: medium}, overrides: \
+                  {11111111-aaaa-4aaa-8aaa-000000000002: {level: medium}}}";
+    let folder = folder(choice, free_port());
+    let rules = folder.path().join("rules");
+    fs::write(rules.join("more.yml"), CORRELATION).expect("a file");
+    fs::write(rules.join("exceptions.yml"), EXCEPTIONS).expect("a file");
+    fs::write(rules.join("text.yml"), "title: [\n").expect("a file");
+    let mut process = palisade(folder.path(), &["run"]);
+    let mut input = process.stdin.take().expect("standard input");
+    input.write_all(EVENT.as_bytes()).expect("an event");
+    drop(input);
+    let output = process.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    folder
+}
+
+#[test]
+fn list_names_every_rule_with_its_state_and_its_alerts() {
+    let folder = with_all_states();
+    let output = output(folder.path(), &["rules", "--format", "ndjson"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect();
+    let of = |number: u32| {
+        let id = format!("11111111-aaaa-4aaa-8aaa-00000000000{number}");
+        let line = lines.iter().find(|line| line["id"] == *id);
+        line.unwrap_or_else(|| panic!("{id} is missing"))
+    };
+    for (number, state, kind) in [
+        (1, "loaded", "detection"),
+        (2, "skipped", "detection"),
+        (3, "loaded", "correlation"),
+        (4, "for_correlations", "detection"),
+        (5, "left_out", "detection"),
+        (6, "loaded", "filter"),
+        (7, "left_out", "filter"),
+    ] {
+        assert_eq!(
+            (&of(number)["state"], &of(number)["kind"]),
+            (&state.into(), &kind.into())
+        );
+    }
+    let good = of(1);
+    assert_eq!(
+        (good["fired"].as_u64(), of(3)["fired"].as_u64()),
+        (Some(1), Some(0))
+    );
+    assert_eq!(good["last_fired"], "2026-03-02T08:00:00.0000000Z");
+    assert_eq!(good["version"].as_str().map(str::len), Some(36));
+    assert_eq!(
+        (&good["file"], &good["line"]),
+        (&"rules/good.yml".into(), &1.into())
+    );
+    assert_eq!(good["logsource"]["service"], "activitylogs");
+    assert_eq!(
+        (&of(2)["code"], &of(2)["level"]),
+        (&"PAL0308".into(), &"medium".into())
+    );
+    assert_eq!(of(5)["why"], "below medium");
+    assert_eq!(of(7)["why"], "expired");
+    assert_eq!(of(6)["exception"]["owner"], "platform");
+    assert_eq!(
+        of(6)["exception"]["expires"],
+        "2999-12-31T00:00:00.0000000Z"
+    );
+    let unread = lines
+        .iter()
+        .find(|line| line["file"] == "rules/text.yml")
+        .expect("the file");
+    assert_eq!(
+        (&unread["state"], &unread["code"]),
+        (&"skipped".into(), &"PAL0101".into())
+    );
+    assert_eq!(lines.len(), 8);
+}
+
+#[test]
+fn table_fits_people_and_never_passes_a_terminal_escape_on() {
+    let folder = with_all_states();
+    let output = output(folder.path(), &["rules", "--color", "never"]);
+    assert_eq!(
+        text(&output.stderr),
+        "`palisade check` shows what is wrong: 2 errors, 1 warning\n"
+    );
+    let table = text(&output.stdout);
+    assert!(!table.contains('\u{1b}'), "{table}");
+    // Versions hash what rules mean; the table is about its form.
+    let masked: String = table
+        .lines()
+        .map(|line| {
+            let words = line.split(' ').map(|word| {
+                let hex = word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit());
+                if hex { "(hash)--" } else { word }
+            });
+            words.collect::<Vec<_>>().join(" ") + "\n"
+        })
+        .collect();
+    insta::assert_snapshot!(masked);
+}
+
+#[test]
+fn paths_by_hand_need_no_configuration_and_count_no_alerts() {
+    let folder = with_all_states();
+    let by_hand = output(folder.path(), &["rules", "rules/good.yml"]);
+    let table = text(&by_hand.stdout);
+    assert!(
+        !table.contains("FIRED")
+            && table.ends_with("1 rule, 0 correlations and 0 filters in force\n"),
+        "{table}"
+    );
+    let counted = output(
+        folder.path(),
+        &["rules", "--state", "state", "rules/good.yml"],
+    );
+    assert!(
+        text(&counted.stdout).ends_with("1 fired with 1 alert\n"),
+        "{}",
+        text(&counted.stdout)
+    );
+    let nothing = output(folder.path(), &["rules", "-c", "nowhere.yaml"]);
+    assert_eq!(nothing.status.code(), Some(2));
+}

@@ -96,6 +96,16 @@ impl State {
         }
     }
 
+    /// The state in a word, for programs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::ForCorrelations => "for_correlations",
+            Self::LeftOut(_) => "left_out",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+
     /// Whether it is in force.
     pub const fn is_in_force(&self) -> bool {
         matches!(self, Self::Loaded | Self::ForCorrelations)
@@ -258,7 +268,7 @@ pub(super) fn exceptions(
 }
 
 /// A moment without its fraction.
-fn moment(at: Timestamp) -> String {
+pub fn moment(at: Timestamp) -> String {
     let text = at.to_string();
     match text.split_once('.') {
         Some((whole, _)) => format!("{whole}Z"),

@@ -28,6 +28,18 @@ impl AlertsReader {
         })
     }
 
+    /// As [`Self::open`]; `None` where no log has been written yet.
+    ///
+    /// # Errors
+    /// When there is a log that cannot be read.
+    pub fn open_existing(dir: &Path) -> Result<Option<Self>, StateError> {
+        if dir.join(DB_FILE).exists() {
+            Self::open(dir).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Oldest position held and the position after the newest.
     ///
     /// # Errors
