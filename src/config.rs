@@ -33,6 +33,8 @@ pub struct Config {
     pub rules: Rules,
     /// Which processing pipelines apply.
     pub pipelines: Pipelines,
+    /// When the rules are loaded again.
+    pub reload: Reload,
     /// The state directory and its limits.
     pub state: State,
     /// Where records come from; names are unique.
@@ -56,6 +58,15 @@ pub struct Pipelines {
     pub default: bool,
     /// Further pipeline files.
     pub files: Vec<PathBuf>,
+}
+
+/// `reload:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether file events are followed.
+    pub events: bool,
+    /// How often the files are looked at; `None`: never.
+    pub poll: Option<Span>,
 }
 
 /// `state:`.

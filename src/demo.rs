@@ -95,6 +95,7 @@ pub async fn play(dir: &Path, signals: mpsc::Receiver<()>) -> anyhow::Result<Pla
         taken: Arc::clone(&taken),
     };
     let parts = Parts {
+        reload: None,
         engine,
         suppression: Suppression::AsWritten,
         breaker: breaker::Limits::default(),

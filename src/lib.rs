@@ -13,6 +13,7 @@ pub mod admin;
 pub mod telemetry;
 pub mod topology;
 pub mod explain;
+pub mod watch;
 pub mod cases;
 pub mod coverage;
 pub mod author;

@@ -26,6 +26,7 @@ use prometheus::{
 use tokio::sync::watch;
 
 use crate::log::Pos;
+use crate::topology::reload::Outcome as Reloaded;
 use crate::topology::stage::Outcome;
 
 mod table;
@@ -72,6 +73,10 @@ impl Default for Metrics {
         for level in LEVELS {
             series.alerts.with_label_values(&[level_text(level)]);
         }
+        for outcome in Reloaded::ALL {
+            series.rule_reloads.with_label_values(&[outcome.as_str()]);
+        }
+        series.rules_reload_failed.with_label_values::<&str>(&[]);
         for counter in [
             &series.elements,
             &series.matches,
@@ -208,6 +213,23 @@ impl Metrics {
         for one in diagnostics {
             series.with_label_values(&[one.code]).inc();
         }
+    }
+
+    /// The rules were read again.
+    pub fn rules_read(&self, outcome: Reloaded, now: Timestamp) {
+        let series = &self.series;
+        series
+            .rule_reloads
+            .with_label_values(&[outcome.as_str()])
+            .inc();
+        series
+            .rules_last_reload
+            .with_label_values::<&str>(&[])
+            .set(seconds(now.since(Timestamp::from_ticks(0))));
+        series
+            .rules_reload_failed
+            .with_label_values::<&str>(&[])
+            .set(i64::from(outcome == Reloaded::Refused));
     }
 
     /// Where the folds stand: event time that has passed, elements held, position to fold next.

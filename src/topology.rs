@@ -16,11 +16,15 @@
 //!  [ deliveries ]       a cursor a sink, one batch at a time
 //! ```
 //!
+//! Beside the flow stand the rules: read again when their files change, and swapped in between two
+//! batches (`in_force`, `reload`).
+//!
 //! Whatever breaks ends the process: nothing is started again inside it. Sources and deliveries
 //! wait for what is outside in loops of their own.
 
 use std::sync::Arc;
 
+use palisade_detect::engine::Engine;
 use tokio::sync::{mpsc, watch};
 
 use crate::log::sqlite::SqliteLog;
@@ -35,6 +39,9 @@ pub mod judge;
 pub mod budget;
 pub mod appender;
 pub mod fold;
+pub mod inventory;
+pub mod in_force;
+pub mod reload;
 pub mod delivery;
 pub mod upkeep;
 pub mod offline;
@@ -42,12 +49,14 @@ pub mod build;
 pub mod run;
 pub mod shutdown;
 
-use appender::{APPEND_QUEUE_BATCHES, Appender, Ticks};
+use appender::{APPEND_QUEUE_BATCHES, Appender};
 use breaker::Breakers;
-use fold::Folds;
+use fold::{FoldError, Folds};
+use in_force::InForce;
 use intake::{Intake, IntakeContext};
 use judge::JudgeContext;
 pub use parts::{Parts, Site};
+use reload::Reloads;
 use run::{Part, Running, Tasks};
 use shutdown::Failure;
 use upkeep::Upkeep;
@@ -58,6 +67,7 @@ impl Parts {
     /// # Errors
     /// When the log cannot be read or a thread cannot be started.
     pub async fn start(self) -> Result<Running, Failure> {
+        let context = self.context();
         let Self {
             engine,
             traits,
@@ -72,23 +82,15 @@ impl Parts {
 
         let stop_deliveries = tasks.deliver(self.sinks, &log, &site);
 
-        let correlations = engine.correlations();
-        let definitions = fold::store_definitions(&*log, correlations).await?;
-        let folds = Folds::rebuild(Arc::clone(&log), definitions, site.clone()).await?;
-        let mut settings = fold::settings(correlations, self.suppression);
-        if let Some(lateness) = self.lateness {
-            settings.lateness.fill(lateness.ticks());
-        }
-        folds.put_in_force(settings).await?;
-        let folded = folds.folded();
+        let (folds, in_force) = rebuild(context, engine).await?;
+        let (folded, passed) = (folds.folded(), folds.passed());
         let (stop_folds, stopped) = watch::channel(false);
         tasks.spawn(Part::Folds, folds.run(stopped));
 
         let (out, steps) = mpsc::channel(APPEND_QUEUE_BATCHES);
-        let ticks = Ticks::for_correlations(correlations.len());
         let breakers = Arc::new(Breakers::new(self.breaker, site.clone()));
         let context = JudgeContext {
-            engine: Arc::clone(&engine),
+            engine: in_force.engine(),
             traits: Arc::clone(&traits),
             breakers: Arc::clone(&breakers),
             site: site.clone(),
@@ -110,10 +112,17 @@ impl Parts {
         let appender = Appender {
             log,
             intake: Arc::clone(&intake),
-            ticks,
+            ticks: in_force.ticks(),
             site: site.clone(),
         };
         tasks.spawn(Part::Appender, appender.run(steps));
+        let stop_rules = tasks.look_after(Reloads {
+            in_force,
+            reload: self.reload,
+            intake: Arc::clone(&intake),
+            passed,
+            site: site.clone(),
+        });
         let upkeep = Upkeep {
             log: self.log,
             folded,
@@ -121,17 +130,41 @@ impl Parts {
         };
         tasks.spawn(Part::Upkeep, upkeep.run(Arc::downgrade(&intake)));
 
-        let stop_sources = Arc::default();
         Running {
             tasks,
             intake,
             breakers,
-            stop_sources,
+            stop_rules,
+            stop_sources: Arc::default(),
             stop_folds,
             stop_deliveries,
         }
         .read(sources)
     }
+}
+
+impl Parts {
+    /// What putting rules in force needs.
+    fn context(&self) -> in_force::Context {
+        in_force::Context {
+            log: Arc::clone(&self.log),
+            suppression: self.suppression,
+            lateness: self.lateness,
+            site: self.site.clone(),
+        }
+    }
+}
+
+/// Folds the log from its oldest record and puts the rules in force behind its end.
+async fn rebuild(
+    context: in_force::Context,
+    engine: Arc<Engine>,
+) -> Result<(Folds, InForce), FoldError> {
+    let log = Arc::<SqliteLog>::clone(&context.log);
+    let definitions = fold::stored_definitions(&*log).await?;
+    let folds = Folds::rebuild(log, definitions, context.site.clone()).await?;
+    let in_force = InForce::begin(context, engine, &folds).await?;
+    Ok((folds, in_force))
 }
 
 #[cfg(test)]

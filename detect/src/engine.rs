@@ -21,6 +21,7 @@ mod retired;
 mod judge;
 
 use compile::Compiled;
+pub use judge::CLAMP_AFTER;
 use plan::Plan;
 pub use retired::BODY_BYTES_MAX;
 use retired::{Bodies, Retired};
@@ -56,16 +57,16 @@ impl Default for EngineOptions {
 #[derive(Debug)]
 pub struct Engine {
     options: EngineOptions,
-    rules: Vec<LoadedRule>,
+    rules: Arc<[LoadedRule]>,
     /// What judges, at the places of `rules`.
-    compiled: Vec<Compiled>,
+    compiled: Arc<[Compiled]>,
     correlations: Vec<Arc<CorrelationDef>>,
     /// What correlations take from events, at the places of `correlations`.
-    plans: Vec<Plan>,
+    plans: Arc<[Plan]>,
     /// What each correlation was compiled from.
-    bodies: Bodies,
+    bodies: Arc<Bodies>,
     /// Earlier correlations whose windows are still open.
-    retired: Vec<Retired>,
+    retired: Arc<[Retired]>,
 }
 
 /// What the outside may know of a loaded rule.

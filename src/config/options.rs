@@ -18,6 +18,8 @@ pub enum Section {
     Suppress,
     /// `pipelines:` as a mapping.
     Pipelines,
+    /// `reload:`.
+    Reload,
     /// `state:`.
     State,
     /// `state.retention:`.
@@ -60,13 +62,14 @@ pub enum Section {
 
 impl Section {
     /// All sections with their headings, in the order of the reference.
-    const ALL: [(Self, &'static str); 25] = [
+    const ALL: [(Self, &'static str); 26] = [
         (Self::Top, "Top level"),
         (Self::Rules, "`rules` as a mapping"),
         (Self::RulePath, "`rules.paths[]` as a mapping"),
         (Self::Override, "`rules.overrides.<rule id>`"),
         (Self::Suppress, "`suppress` as a mapping"),
         (Self::Pipelines, "`pipelines`"),
+        (Self::Reload, "`reload`"),
         (Self::State, "`state`"),
         (Self::Retention, "`state.retention`"),
         (Self::Source, "`sources[]`: every source"),
@@ -98,6 +101,8 @@ pub enum Kind {
     Path,
     /// A duration such as `30d`.
     Duration,
+    /// A duration, or `off`.
+    DurationOrOff,
     /// A number of bytes such as `20GiB`.
     Size,
     /// A whole number.
@@ -129,6 +134,7 @@ impl Kind {
             Self::Text => "text".to_owned(),
             Self::Path => "path".to_owned(),
             Self::Duration => "duration".to_owned(),
+            Self::DurationOrOff => "duration or `off`".to_owned(),
             Self::Size => "size".to_owned(),
             Self::Number => "number".to_owned(),
             Self::Share => "share".to_owned(),

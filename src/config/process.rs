@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use palisade_detect::diagnostic::{Diagnostic, Place, code};
+use palisade_detect::time::Span;
 use palisade_detect::yaml::Node;
 
 use super::options::{Section, row};
 use super::reader::{From, Map, Reader};
-use super::{Breaker, Config, LogFormat, LogOptions, Pipelines, State, value};
+use super::{Breaker, Config, LogFormat, LogOptions, Pipelines, Reload, State, value};
 
 /// Smallest limit of the state: below it the log's own pages would fill it.
 const STATE_BYTES_MIN: u64 = 64 << 20;
@@ -22,6 +23,7 @@ impl Reader<'_> {
         let top = self.open(Some(root), "", &[Section::Top], &root.place);
         let rules = self.rules(&top);
         let pipelines = self.pipelines(&top);
+        let reload = self.reload(&top);
         let state = self.state(&top);
         let sources = self.components(&top, "sources", Self::source);
         let sinks = self.components(&top, "sinks", Self::sink);
@@ -32,6 +34,7 @@ impl Reader<'_> {
         Some(Config {
             rules: rules?,
             pipelines: pipelines?,
+            reload: reload?,
             state: state?,
             sources,
             sinks,
@@ -69,6 +72,19 @@ impl Reader<'_> {
         self.entry(top.full("pipelines.default"), true, From::Default);
         let texts = self.values(top, "pipelines", value::text);
         texts.iter().map(|text| self.resolve(text)).collect()
+    }
+
+    fn reload(&mut self, top: &Map<'_>) -> Option<Reload> {
+        let map = self.section(top, "reload", &[Section::Reload]);
+        let events = self.value(&map, "events", |text| Ok(text == "true"));
+        let poll = self.value(&map, "poll", |text| match text {
+            "off" => Ok(Span::ZERO),
+            _ => value::duration(text),
+        });
+        Some(Reload {
+            events: events?,
+            poll: Some(poll?).filter(|poll| *poll > Span::ZERO),
+        })
     }
 
     fn state(&mut self, top: &Map<'_>) -> Option<State> {

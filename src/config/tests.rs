@@ -73,6 +73,8 @@ fn example_of_the_reference_is_read_with_its_defaults() {
         (config.lateness, config.log.format),
         (None, LogFormat::Pretty)
     );
+    let poll = Some(Span::from_seconds(30));
+    assert_eq!(config.reload, super::Reload { events: true, poll });
     let [hub] = config.sources.as_slice() else {
         panic!("one source")
     };
@@ -108,6 +110,7 @@ fn every_option_of_every_kind_is_read() {
 pipelines: {default: false, files: [a.yml]}
 state: {max_bytes: \"${MAX}\", retention: {alerts: 1d, dead: 0s}}
 lateness: 5m
+reload: {events: false, poll: off}
 log: {format: json, level: 'info,rdkafka=warn'}
 dead_letters: {breaker: {share: 0.1, window: 10s, min_records: 5}}
 sources:
@@ -135,6 +138,8 @@ sinks:
     assert!(!config.pipelines.default);
     assert_eq!(config.state.max_bytes, 128 << 20);
     assert_eq!(config.lateness, Some(Span::from_seconds(300)));
+    let (events, poll) = (false, None);
+    assert_eq!(config.reload, super::Reload { events, poll });
     let SourceKind::Kafka(kafka) = &config.sources[0].kind else {
         panic!("a Kafka source")
     };

@@ -249,6 +249,12 @@ impl SqliteLog {
         std::fs::metadata(wal).map_or(0, |meta| meta.len())
     }
 
+    /// From now on keeps matches for correlations whose longest timespan is `longest`; never shorter
+    /// than before.
+    pub fn keep_matches_for(&self, longest: Duration) {
+        self.shared.keep_matches(Retention::matches_for(longest));
+    }
+
     /// Trims what is older than its retention at `now`, in small steps between which appends go on.
     /// Alerts stay that a configured sink has not answered for, matches from `folded` on.
     ///

@@ -129,6 +129,12 @@ table! {
     rules_skipped: IntGaugeVec, "palisade_rules_skipped", [];
     /// What was found in the rules when they were last loaded, warnings included, by diagnostic code.
     rule_problems: IntGaugeVec, "palisade_rule_problems", ["code"];
+    /// Times that the rules were read again, by what became of it: `applied`, `unchanged` or `refused`.
+    rule_reloads: IntCounterVec, "palisade_rule_reloads_total", ["result"];
+    /// When the rules were last read again, in seconds since 1970, whatever became of it.
+    rules_last_reload: GaugeVec, "palisade_rules_last_reload_timestamp_seconds", [];
+    /// 1 while the rules in force are not the newest, as those were refused.
+    rules_reload_failed: IntGaugeVec, "palisade_rules_reload_failed", [];
     /// Matches handed to correlations.
     matches: IntCounterVec, "palisade_matches_total", [];
     /// Alerts appended to the alerts log, by severity.

@@ -18,7 +18,7 @@ impl Loaded {
     /// Says in log, metrics and health what was loaded and what was not.
     pub fn report(&self, metrics: &Metrics, health: &Health) {
         let diagnostics = &self.findings.diagnostics;
-        log(diagnostics);
+        self.log();
         let in_force = self.rules.iter().filter(|rule| rule.state.is_in_force());
         let rules = in_force
             .filter(|rule| rule.kind != Some(Kind::Filter))
@@ -33,6 +33,11 @@ impl Loaded {
             let message = "rules loaded; some cannot be honoured and detect nothing";
             tracing::warn!(rules, skipped, "{message}");
         }
+    }
+
+    /// Logs what was found.
+    pub fn log(&self) {
+        log(&self.findings.diagnostics);
     }
 
     /// How many rules are skipped, and the first of them; `None` if none is.

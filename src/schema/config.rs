@@ -40,6 +40,7 @@ fn value(row: &Row) -> Value {
     match row.kind {
         Kind::Text | Kind::Path | Kind::Address => json!({"type": "string"}),
         Kind::Duration => text("^[0-9]+ *(ms|s|m|h|d|w)$"),
+        Kind::DurationOrOff => text("^([0-9]+ *(ms|s|m|h|d|w)|off)$"),
         Kind::Time => text("^[0-9]{4}-[0-9]{2}-[0-9]{2}T"),
         Kind::Size => json!({"anyOf": [
             {"type": "integer", "minimum": 0},
@@ -69,6 +70,7 @@ fn nested(row: &Row) -> Option<Value> {
         (Section::Top, "pipelines") => {
             json!({"anyOf": [section(&[Section::Pipelines]), list(&string)]})
         }
+        (Section::Top, "reload") => section(&[Section::Reload]),
         (Section::Top, "state") => section(&[Section::State]),
         (Section::Top, "http") => section(&[Section::Http]),
         (Section::Top, "dead_letters") => section(&[Section::DeadLetters]),

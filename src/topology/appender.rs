@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use palisade_detect::matches::{self, Body, Mark, Record, Source, Tick};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::log::{Append, AppendError, BROADCAST, Log};
@@ -33,7 +34,7 @@ pub struct Appender {
     /// Whom to tell.
     pub intake: Arc<Intake>,
     /// Whether anybody reads ticks.
-    pub ticks: Ticks,
+    pub ticks: watch::Receiver<Ticks>,
     /// Clock and metrics.
     pub site: Site,
 }
@@ -103,7 +104,7 @@ impl Appender {
     /// say what the `last` one said; then the end of what will not come back.
     async fn tick(&self, last: &mut Vec<u8>) -> Result<(), AppendError> {
         let progress = self.intake.progress();
-        if self.ticks == Ticks::Off {
+        if *self.ticks.borrow() == Ticks::Off {
             return Ok(());
         }
         let tick = matches::encode(&Record::tick(Tick {
@@ -190,7 +191,7 @@ mod tests {
         let appender = Appender {
             log: Arc::<SqliteLog>::clone(&log),
             intake: Arc::new(Intake::new(Vec::new(), context)),
-            ticks: Ticks::Written,
+            ticks: watch::channel(Ticks::Written).1,
             site,
         };
         let (intake, mut last) = (&appender.intake, Vec::new());

@@ -82,6 +82,7 @@ pub async fn build(
     }
     Ok(Parts {
         engine: Arc::new(engine),
+        reload: None,
         suppression: Suppression::AsWritten,
         breaker: breaker::Limits {
             share: config.breaker.share,

@@ -4,7 +4,7 @@
 //! again from its oldest record and says nothing a second time: what lies below a key partition's
 //! durable `emitted` position is held back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,38 +64,58 @@ pub fn settings(
     }
 }
 
-/// Stores `loaded` under their versions before their first use, and gives every version that the
-/// log may name. What is loaded wins over what was stored: title and level may differ, and are no
-/// part of the version.
+/// Every version that the log may name, of what was stored before.
 ///
 /// # Errors
-/// When the log cannot be read or written, or a stored correlation cannot be read.
+/// When the log cannot be read, or a stored correlation cannot be read.
+pub async fn stored_definitions(log: &dyn Log) -> Result<Definitions, FoldError> {
+    let mut definitions = Definitions::new();
+    for (key, body) in log.facts(RULES).await? {
+        let def: CorrelationDef = serde_json::from_slice(&body)
+            .map_err(|source| FoldError::Definition { key, source })?;
+        define(&mut definitions, Arc::new(def));
+    }
+    Ok(definitions)
+}
+
+/// Stores `loaded` under their versions before their first use, and adds them to `definitions`.
+///
+/// # Errors
+/// When the log cannot be read or written.
 ///
 /// # Panics
 /// Never: correlations have text keys only.
 pub async fn store_definitions(
     log: &dyn Log,
     loaded: &[Arc<CorrelationDef>],
-) -> Result<Definitions, FoldError> {
-    let mut definitions = Definitions::new();
-    let stored = log.facts(RULES).await?;
-    for (key, body) in &stored {
-        let def: CorrelationDef =
-            serde_json::from_slice(body).map_err(|source| FoldError::Definition {
-                key: key.clone(),
-                source,
-            })?;
-        definitions.insert(def.version, Arc::new(def));
-    }
+    definitions: &mut Definitions,
+) -> Result<(), FoldError> {
     for def in loaded {
         let body = serde_json::to_vec(def.as_ref()).expect("a correlation has text keys only");
         let key = format!("{RULES}{}/{}", def.version, blake3::hash(&body).to_hex());
-        if !stored.iter().any(|(stands, _)| *stands == key) {
+        if log.facts(&key).await?.is_empty() {
             log.put_fact(&key, Bytes::from(body)).await?;
         }
-        definitions.insert(def.version, Arc::clone(def));
+        define(definitions, Arc::clone(def));
     }
-    Ok(definitions)
+    Ok(())
+}
+
+/// Adds a correlation. The last one of a version wins: title and level may differ, and are no part
+/// of the version. So may the correlations that refer to it, which are all kept: of those the fold
+/// takes what is in force.
+fn define(definitions: &mut Definitions, mut def: Arc<CorrelationDef>) {
+    if let Some(known) = definitions.get(&def.version) {
+        let missing = known
+            .outer
+            .iter()
+            .filter(|outer| !def.outer.contains(outer));
+        let missing: Vec<_> = missing.copied().collect();
+        if !missing.is_empty() {
+            Arc::make_mut(&mut def).outer.extend(missing);
+        }
+    }
+    definitions.insert(def.version, def);
 }
 
 /// Why the folds stop.
@@ -125,14 +145,22 @@ pub enum FoldError {
 pub struct Folds {
     /// One fold a key partition.
     parts: Vec<Fold>,
-    definitions: Definitions,
+    /// Every version that the log may name; who puts a new one in force says so here first.
+    definitions: watch::Sender<Arc<Definitions>>,
     emitted: BTreeMap<u32, Pos>,
     next: Pos,
     settings: Option<matches::Settings>,
+    /// Newest append time that the log names.
+    newest: Option<Timestamp>,
+    /// Alerts of the last record of each key partition that raised any: an old and a new version of a
+    /// correlation may say the same.
+    said: BTreeMap<u32, BTreeSet<String>>,
     /// How far the sources had come when correlations over correlations were last told.
     told: Option<Timestamp>,
     /// Tells who trims how far the folds have come.
     folded: watch::Sender<Pos>,
+    /// Tells how far all sources have come.
+    passed: watch::Sender<Option<Timestamp>>,
     log: Arc<dyn Log>,
     site: Site,
 }
@@ -160,12 +188,15 @@ impl Folds {
         let bounds = log.bounds(Stream::Matches).await?;
         let mut folds = Self {
             parts: (0..KEY_PARTITIONS).map(Fold::new).collect(),
-            definitions,
+            definitions: watch::Sender::new(Arc::new(definitions)),
             emitted: log.emitted().await?.into_iter().collect(),
             next: bounds.start,
             settings: None,
+            newest: None,
+            said: BTreeMap::new(),
             told: None,
             folded: watch::Sender::new(bounds.start),
+            passed: watch::Sender::new(None),
             log,
             site,
         };
@@ -186,23 +217,24 @@ impl Folds {
         self.folded.subscribe()
     }
 
-    /// Appends `settings` unless they are in force already.
-    ///
-    /// # Errors
-    /// When the log is lost to this process.
-    pub async fn put_in_force(&self, settings: matches::Settings) -> Result<(), FoldError> {
-        if self.settings.as_ref() == Some(&settings) {
-            return Ok(());
-        }
-        let record = Record::new(Body::Settings(settings));
-        let row = (BROADCAST, Bytes::from(matches::encode(&record)));
-        self.log
-            .append(Append {
-                matches: vec![row],
-                ..Append::default()
-            })
-            .await?;
-        Ok(())
+    /// The append time that all sources have passed, as it moves.
+    pub fn passed(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.passed.subscribe()
+    }
+
+    /// Where whoever puts rules in force says what they are, before the log names them.
+    pub fn definitions(&self) -> watch::Sender<Arc<Definitions>> {
+        self.definitions.clone()
+    }
+
+    /// The settings that the log holds last.
+    pub fn settings(&self) -> Option<&matches::Settings> {
+        self.settings.as_ref()
+    }
+
+    /// The newest append time that the log names.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
     }
 
     /// Follows the log until `stop` says so and the end is reached.
@@ -261,12 +293,20 @@ impl Folds {
             .metrics
             .folds(self.watermark(), self.slots(), self.next);
         self.folded.send_replace(self.next);
+        let passed = self.watermark();
+        self.passed.send_if_modified(|told| {
+            let moved = *told != passed;
+            *told = passed;
+            moved
+        });
         Ok(())
     }
 
     /// Folds rows; what the outside must be told is in the page.
     fn page(&mut self, rows: &[Row]) -> Result<Page, FoldError> {
         let mut page = Page::default();
+        // What these rows name was told before they were appended.
+        let definitions = Arc::clone(&self.definitions.borrow());
         for row in rows {
             let unreadable = |message: String| StepError::Unreadable {
                 pos: row.pos,
@@ -283,14 +323,15 @@ impl Folds {
                 }
             };
             for part in parts {
-                self.fold(part, row.pos, &record, &mut page)?;
+                self.fold(part, (row.pos, &record), &definitions, &mut page)?;
             }
+            self.newest = self.newest.max(newest(&record));
             if let Some(Body::Settings(settings)) = record.body {
                 self.settings = Some(settings);
                 page.moves = true;
             } else if matches!(record.body, Some(Body::Tick(_))) {
                 page.moves = true;
-                self.tell_chains(row.pos, &mut page);
+                self.tell_chains(row.pos, &definitions, &mut page);
             }
             self.next = row.pos + 1;
         }
@@ -300,9 +341,9 @@ impl Folds {
     /// Where correlations are chained: says behind all chained matches so far that no more of them
     /// stem from what the sources had sent before this tick. Ticks go to all key partitions, and
     /// one task folds them in the order of the log, so one mark speaks for all.
-    fn tell_chains(&mut self, pos: Pos, page: &mut Page) {
+    fn tell_chains(&mut self, pos: Pos, definitions: &Definitions, page: &mut Page) {
         let reached = self.watermark();
-        if reached <= self.told || self.definitions.values().all(|def| def.outer.is_empty()) {
+        if reached <= self.told || definitions.values().all(|def| def.outer.is_empty()) {
             return;
         }
         self.told = reached;
@@ -324,13 +365,14 @@ impl Folds {
     fn fold(
         &mut self,
         part: u32,
-        pos: Pos,
-        record: &Record,
+        (pos, record): (Pos, &Record),
+        definitions: &Definitions,
         page: &mut Page,
     ) -> Result<(), FoldError> {
         let mut out = Vec::new();
         let fold = &mut self.parts[part as usize];
-        fold.step(pos, record, &self.definitions, &mut out)?;
+        fold.step(pos, record, definitions, &mut out)?;
+        once(&mut out, self.said.entry(part).or_default());
         // What lies below `emitted` was appended by an earlier process, in one step with `emitted`.
         if self
             .emitted
@@ -378,16 +420,34 @@ impl Folds {
     }
 }
 
-/// The newest append time among a record's matches.
+/// Leaves out the alerts that this record or the one before it raised already: versions of one
+/// correlation that are in force together give the same alert the same id.
+fn once(out: &mut Vec<Output>, said: &mut BTreeSet<String>) {
+    if out.is_empty() {
+        return;
+    }
+    let mut now = BTreeSet::new();
+    out.retain(|output| match output {
+        Output::Alert(alert) => {
+            now.insert(alert.alert_id.clone()) && !said.contains(&alert.alert_id)
+        }
+        Output::Chained(..) => true,
+    });
+    if !now.is_empty() {
+        *said = now;
+    }
+}
+
+/// The newest append time that a record's matches or marks name. An input that has ended is marked
+/// with the end of time, which does not count.
 fn newest(record: &Record) -> Option<Timestamp> {
-    let Some(Body::Batch(batch)) = &record.body else {
-        return None;
+    let times: Vec<i64> = match &record.body {
+        Some(Body::Batch(batch)) => batch.matches.iter().map(|one| one.append_time).collect(),
+        Some(Body::Tick(tick)) => tick.marks.iter().map(|one| one.append_time).collect(),
+        _ => Vec::new(),
     };
-    batch
-        .matches
-        .iter()
-        .map(|found| Timestamp::from_ticks(found.append_time))
-        .max()
+    let times = times.into_iter().map(Timestamp::from_ticks);
+    times.filter(|time| *time != Timestamp::MAX).max()
 }
 
 #[cfg(test)]

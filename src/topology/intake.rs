@@ -2,7 +2,7 @@
 //! committed. Called from the sources' own threads.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,8 @@ pub struct Intake {
     judges: Mutex<Vec<Sender<Work>>>,
     durable: BTreeMap<SourcePartition, i64>,
     in_flight: AtomicU64,
+    /// Newest append time of any record taken, in ticks.
+    newest: AtomicI64,
     context: IntakeContext,
 }
 
@@ -119,6 +121,7 @@ impl Intake {
             judges: Mutex::new(judges),
             durable,
             in_flight: AtomicU64::new(0),
+            newest: AtomicI64::new(i64::MIN),
             context,
         }
     }
@@ -230,6 +233,12 @@ impl Intake {
     /// Payload bytes in flight.
     pub fn in_flight_bytes(&self) -> u64 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The newest append time of any record taken.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let ticks = self.newest.load(Ordering::SeqCst);
+        (ticks != i64::MIN).then(|| Timestamp::from_ticks(ticks))
     }
 
     /// Batches waiting for judges, and how many may wait.
@@ -438,6 +447,8 @@ impl Handler for Intake {
             total += bytes;
             self.context.site.metrics.record(&batch.from.name, bytes);
             tickets.push(partition.tracker.admit(record.offset, bytes));
+            self.newest
+                .fetch_max(record.append_time.ticks(), Ordering::SeqCst);
         }
         self.in_flight.fetch_add(total, Ordering::Relaxed);
         drop(partitions);

@@ -15,7 +15,7 @@ use palisade_detect::time::Timestamp;
 use palisade_ingest::offset::{Outcome as TicketOutcome, Ticket};
 use palisade_ingest::source::{Assigned, Record};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::log::{AlertRow, Append, Finished};
 use crate::topology::breaker::{Breakers, Counts, Flow};
@@ -56,8 +56,8 @@ pub struct Judged {
 /// Everything a judge needs besides its queue.
 #[derive(Clone)]
 pub struct JudgeContext {
-    /// The rules.
-    pub engine: Arc<Engine>,
+    /// The rules; others take their place between two batches.
+    pub engine: watch::Receiver<Arc<Engine>>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
     /// What stops a source whose records would nearly all be dead letters.
@@ -93,8 +93,8 @@ pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::
         let (queue, work) = channel(JUDGE_QUEUE_BATCHES);
         let (say, ended) = oneshot::channel();
         let judge = Judge {
+            stage: Stage::new(Arc::clone(&context.engine.borrow())),
             context: context.clone(),
-            stage: Stage::new(Arc::clone(&context.engine)),
             outputs: Arc::clone(&outputs),
         };
         let out = out.clone();
@@ -120,6 +120,10 @@ struct Judge {
 impl Judge {
     fn run(mut self, mut work: Receiver<Work>, out: &Sender<Judged>) {
         while let Some(batch) = work.blocking_recv() {
+            if self.context.engine.has_changed().unwrap_or(false) {
+                let engine = Arc::clone(&self.context.engine.borrow_and_update());
+                self.stage = Stage::new(engine);
+            }
             let (mut judged, counts) = self.batch(batch);
             if self.context.breakers.pass(&judged.from.name, &counts) == Flow::GivenUp {
                 // Nothing behind a batch that was given up may become durable: `finished` would

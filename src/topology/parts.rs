@@ -11,6 +11,7 @@ use super::breaker;
 use super::fold::Suppression;
 use super::intake::StateAge;
 use super::judge::Traits;
+use super::reload::Reload;
 use crate::admin::Health;
 use crate::clock::Clock;
 use crate::log::sqlite::SqliteLog;
@@ -42,6 +43,8 @@ impl Default for Site {
 pub struct Parts {
     /// The rules.
     pub engine: Arc<Engine>,
+    /// When the rules are loaded again; `None`: never.
+    pub reload: Option<Reload>,
     /// Whether a correlation that fired stays silent for a while.
     pub suppression: Suppression,
     /// When dead letters stop a source.

@@ -15,6 +15,7 @@ use super::Site;
 use super::breaker::Breakers;
 use super::delivery::Delivery;
 use super::intake::Intake;
+use super::reload::Reloads;
 use super::shutdown::Failure;
 use crate::log::Log;
 
@@ -33,6 +34,8 @@ pub enum Part {
     Delivery(String),
     /// Trimming, signs of life.
     Upkeep,
+    /// Looks after the rules.
+    Rules,
 }
 
 /// What runs, and the first thing that ends.
@@ -80,6 +83,13 @@ impl Tasks {
         stop
     }
 
+    /// Looks after the rules, until what is returned says stop.
+    pub fn look_after(&mut self, reloads: Reloads) -> watch::Sender<bool> {
+        let (stop, stopped) = watch::channel(false);
+        self.spawn(Part::Rules, reloads.run(stopped));
+        stop
+    }
+
     /// Waits for a thread that says its end; a panic ends it without a word.
     pub fn watch(&mut self, part: Part, ended: oneshot::Receiver<Result<(), Failure>>) {
         let lost = Failure::Lost { part: part.clone() };
@@ -120,6 +130,7 @@ pub struct Running {
     pub(super) tasks: Tasks,
     pub(super) intake: Arc<Intake>,
     pub(super) breakers: Arc<Breakers>,
+    pub(super) stop_rules: watch::Sender<bool>,
     pub(super) stop_sources: Arc<AtomicBool>,
     pub(super) stop_folds: watch::Sender<bool>,
     pub(super) stop_deliveries: watch::Sender<bool>,

@@ -99,6 +99,8 @@ impl Running {
     }
 
     async fn drain_to_log(&mut self) -> Result<(), Failure> {
+        self.stop_rules.send_replace(true);
+        self.end_of(|part| *part == Part::Rules).await?;
         // A source waits for its tickets and commits before it ends.
         self.stop_sources.store(true, Ordering::Relaxed);
         self.breakers.give_up();

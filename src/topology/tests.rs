@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::fold::Suppression;
 use super::intake::StateAge;
 use super::judge::Traits;
+use super::reload::{Files, Fingerprint, Reload, Trigger};
 use super::stage::{SourceTraits, UnknownPolicy};
 use super::*;
 use crate::log::Pos;
@@ -30,6 +31,7 @@ use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
 
 mod delivery_of_alerts;
+mod reloads;
 mod restarts;
 
 /// How long a condition may take before a test fails: ample for a loaded machine.
@@ -214,12 +216,31 @@ impl Sink for Remember {
     }
 }
 
-fn engine() -> Arc<Engine> {
-    let file = RuleFile {
-        name: Arc::from("rules.yml"),
-        bytes: RULES.as_bytes().to_vec(),
-    };
-    let loaded = rules::load_files(&[file], &[], EngineOptions::default());
+/// Rule files made of a text.
+struct Rules(Mutex<String>);
+
+impl Rules {
+    fn of(text: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(text.to_owned())))
+    }
+}
+
+impl Files for Rules {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(blake3::hash(lock(&self.0).as_bytes()))
+    }
+
+    fn load(&self, _: Timestamp) -> rules::Loaded {
+        let file = RuleFile {
+            name: Arc::from("rules.yml"),
+            bytes: lock(&self.0).as_bytes().to_vec(),
+        };
+        rules::load_files(&[file], &[], EngineOptions::default())
+    }
+}
+
+fn engine(rules: &Rules) -> Arc<Engine> {
+    let loaded = rules.load(Timestamp::MIN);
     let problems = &loaded.findings.diagnostics;
     assert!(
         problems.iter().all(|problem| !problem.is_error()),
@@ -243,6 +264,7 @@ struct Life {
     log: Arc<SqliteLog>,
     site: Site,
     signals: mpsc::Sender<()>,
+    triggers: mpsc::Sender<Trigger>,
     running: JoinHandle<Result<(), Failure>>,
     /// What the sink `memory` got.
     got: Arc<Mutex<Vec<String>>>,
@@ -251,6 +273,11 @@ struct Life {
 impl Life {
     /// Starts a process on `dir` that reads `broker`, with a sink `memory` and one that is `down`.
     fn start(dir: &Path, broker: &Arc<Broker>, number: u64) -> Self {
+        Self::start_with(dir, broker, number, &Rules::of(RULES))
+    }
+
+    /// As [`Life::start`], with rules that may change.
+    fn start_with(dir: &Path, broker: &Arc<Broker>, number: u64, rules: &Arc<Rules>) -> Self {
         let runtime = Runtime::new().unwrap();
         let site = Site::default();
         let log = Arc::new(SqliteLog::open(dir, Options::new(site.clock)).unwrap());
@@ -276,8 +303,16 @@ impl Life {
                 }),
             ),
         ];
+        let (triggers, asked) = mpsc::channel(4);
         let parts = Parts {
-            engine: engine(),
+            engine: engine(rules),
+            reload: Some(Reload {
+                files: Arc::<Rules>::clone(rules),
+                known: rules.fingerprint(),
+                triggers: asked,
+                poll: None,
+                changes_at: None,
+            }),
             suppression: Suppression::AsWritten,
             breaker: breaker::Limits::default(),
             lateness: None,
@@ -300,6 +335,7 @@ impl Life {
             log,
             site,
             signals,
+            triggers,
             running,
             got,
         }

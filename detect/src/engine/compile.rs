@@ -82,15 +82,15 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
             plans.push(Plan::of_rule(place, paths));
         }
     }
-    let bodies = retired::bodies(&resolved, &detections, &correlations);
+    let bodies = retired::bodies(&resolved, &detections, &correlations, &rules.silent);
     let engine = Engine {
         options,
-        bodies,
-        retired: Vec::new(),
+        bodies: Arc::new(bodies),
+        retired: Arc::default(),
         compiled,
         correlations,
-        plans,
-        rules: loaded,
+        plans: plans.into(),
+        rules: loaded.into(),
     };
     (engine, problems)
 }

@@ -23,7 +23,7 @@ use crate::value::{Decimal, Event, Value};
 /// How far before its append time an event may say that it happened.
 const CLAMP_BEFORE: Span = Span::from_seconds(7 * 24 * 3600);
 /// How far after its append time an event may say that it happened.
-const CLAMP_AFTER: Span = Span::from_seconds(5 * 60);
+pub const CLAMP_AFTER: Span = Span::from_seconds(5 * 60);
 
 /// Most fields that an alert shows of one event.
 const FIELDS_MAX: usize = 32;
@@ -54,7 +54,7 @@ pub(super) fn judge(
         let all = |_: &CorrelationDef| true;
         engine.correlate(&facts, &verdict.matched, all, &mut verdict.matches);
     }
-    for retired in &engine.retired {
+    for retired in engine.retired.iter() {
         let mut matched = Vec::new();
         retired.engine.matched(event, tree, &mut matched);
         if !matched.is_empty() {
@@ -92,7 +92,7 @@ impl Engine {
         wanted: impl Fn(&CorrelationDef) -> bool,
         matches: &mut Vec<Match>,
     ) {
-        for (def, plan) in self.correlations.iter().zip(&self.plans) {
+        for (def, plan) in self.correlations.iter().zip(self.plans.iter()) {
             let met = |input: &&Input| places.binary_search(&input.rule).is_ok();
             let met: Vec<&Input> = plan.inputs.iter().filter(met).collect();
             if !met.is_empty() && wanted(def) {

@@ -45,6 +45,8 @@ pub(super) struct Retired {
 struct Body {
     detections: Vec<DetectionBody>,
     correlations: Vec<CorrelationBody>,
+    /// Correlations, by their keys, that are there for others only.
+    silent: BTreeSet<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +76,7 @@ pub(super) fn bodies(
     resolved: &Resolved,
     detections: &[Detection],
     defs: &[Arc<CorrelationDef>],
+    silent: &BTreeSet<String>,
 ) -> Bodies {
     let mut bodies = Bodies::new();
     for (place, def) in defs.iter().enumerate().take(resolved.correlations.len()) {
@@ -81,7 +84,7 @@ pub(super) fn bodies(
             continue;
         }
         let chained = chained(resolved, place);
-        let body = body(resolved, detections, &chained);
+        let body = body(resolved, detections, &chained, silent);
         let Some(bytes) = serde_json::to_vec(&body)
             .ok()
             .filter(|bytes| bytes.len() <= BODY_BYTES_MAX)
@@ -112,7 +115,12 @@ fn chained(resolved: &Resolved, place: usize) -> BTreeSet<usize> {
     found
 }
 
-fn body(resolved: &Resolved, detections: &[Detection], chained: &BTreeSet<usize>) -> Body {
+fn body(
+    resolved: &Resolved,
+    detections: &[Detection],
+    chained: &BTreeSet<usize>,
+    silent: &BTreeSet<String>,
+) -> Body {
     let correlations: Vec<&Correlation> = chained
         .iter()
         .map(|place| &resolved.correlations[*place])
@@ -138,6 +146,12 @@ fn body(resolved: &Resolved, detections: &[Detection], chained: &BTreeSet<usize>
     };
     Body {
         detections: below.iter().map(detection).collect(),
+        silent: correlations
+            .iter()
+            .map(|correlation| correlation.meta.key())
+            .filter(|key| silent.contains(*key))
+            .map(str::to_owned)
+            .collect(),
         correlations: correlations.into_iter().map(correlation).collect(),
     }
 }
@@ -201,6 +215,7 @@ impl Body {
         RuleSet {
             correlations: correlations.collect(),
             detections,
+            silent: self.silent,
             ..RuleSet::default()
         }
     }
@@ -229,14 +244,21 @@ impl Engine {
     /// bodies: of the versions in `wanted`, which holds this engine's own that are in force as well.
     /// A match that both give is one match.
     #[must_use]
-    pub fn beside(mut self, bodies: &[&[u8]], wanted: &BTreeSet<Id>) -> Self {
+    pub fn beside(&self, bodies: &[&[u8]], wanted: &BTreeSet<Id>) -> Self {
         let mut known = BTreeSet::new();
-        self.retired = bodies
+        let retired = bodies
             .iter()
             .filter(|body| known.insert(**body))
-            .filter_map(|body| Retired::of(body, wanted, self.options))
-            .collect();
-        self
+            .filter_map(|body| Retired::of(body, wanted, self.options));
+        Self {
+            options: self.options,
+            rules: Arc::clone(&self.rules),
+            compiled: Arc::clone(&self.compiled),
+            correlations: self.correlations.clone(),
+            plans: Arc::clone(&self.plans),
+            bodies: Arc::clone(&self.bodies),
+            retired: retired.collect(),
+        }
     }
 
     /// Whether this engine gives matches of the correlation of this version.

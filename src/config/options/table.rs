@@ -25,6 +25,7 @@ pub const ROWS: &[Row] = &[
     row(Section::Top, "rules", Kind::Nested("mapping, or list of paths"), Required, "Which rules are loaded. A list stands for `paths` alone."),
     row(Section::Top, "on_rule_error", Kind::Choice(&["skip", "refuse"]), Value("skip"), "What a rule that cannot be honoured does to the start: `skip` leaves it out, loudly, and the others go on; `refuse` starts nothing and exits with 2. A reload always refuses: the set that works stays."),
     row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
+    row(Section::Top, "reload", Kind::Nested("mapping"), Absent("the defaults below"), "When `run` reads rules, pipelines and lists again: after file events, on SIGHUP, and by looking now and then. A set with any error is refused and the one in force stays. This file itself is not read again."),
     row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
     row(Section::Top, "sources", Kind::Nested("list of mappings"), Required, "Where records come from; at least one."),
     row(Section::Top, "sinks", Kind::Nested("list of mappings"), Absent("none: alerts stay in the state directory"), "Where alerts go. Each sink has its own durable cursor: one that is down delays only itself."),
@@ -50,6 +51,9 @@ pub const ROWS: &[Row] = &[
 
     row(Section::Pipelines, "default", Kind::Bool, Value("true"), "Whether the built-in field map for Azure logs applies. `false` when the rules are written for the records as they are."),
     row(Section::Pipelines, "files", Kind::Paths, Absent("none"), "Pipeline files on top, applied by ascending priority."),
+
+    row(Section::Reload, "events", Kind::Bool, Value("true"), "Whether the file system's events are followed. They do not arrive from other machines, so not on network drives, and not everywhere in containers."),
+    row(Section::Reload, "poll", Kind::DurationOrOff, Value("30s"), "How often the files are looked at, for where events do not arrive; only a change makes them be loaded. `off` or `0s`: never."),
 
     row(Section::State, "dir", Kind::Path, Value("state"), "The directory; made if it is not there, readable by its owner only, held by one process at a time. Put it on a disk that survives the process."),
     row(Section::State, "retention", Kind::Nested("mapping"), Absent("the defaults below"), "How long things stay. Matches stay for the longest timespan of a correlation and 24 hours, at least 7 days. What is not delivered is never trimmed."),

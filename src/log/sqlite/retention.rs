@@ -102,7 +102,12 @@ impl Trimmed {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Due {
     /// They are old enough.
-    Aged { now: Timestamp, folded: Pos },
+    Aged {
+        now: Timestamp,
+        folded: Pos,
+        /// How long matches stay at least.
+        matches: Duration,
+    },
     /// `max_bytes` is reached.
     Space { now: Timestamp },
 }
@@ -119,8 +124,16 @@ pub(super) fn trim(
     let mut stream =
         |stream, cutoff, limit| trim_stream(tx, stream, cutoff, limit, &mut ends[number(stream)]);
     match due {
-        Due::Aged { now, folded } => Ok(Trimmed {
-            matches: stream(Stream::Matches, before(now, retention.matches), folded)?,
+        Due::Aged {
+            now,
+            folded,
+            matches,
+        } => Ok(Trimmed {
+            matches: stream(
+                Stream::Matches,
+                before(now, retention.matches.max(matches)),
+                folded,
+            )?,
             alerts: stream(Stream::Alerts, before(now, retention.alerts), delivered)?,
             dead: stream(Stream::Dead, before(now, retention.dead), Pos::MAX)?,
         }),

@@ -1,7 +1,9 @@
 //! What the writer tells everybody else, without the database: ends, newest rows, state of the disk.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -21,6 +23,8 @@ pub(super) struct Shared {
     streams: [Mutex<Published>; 3],
     next: [watch::Sender<Pos>; 3],
     full: watch::Sender<bool>,
+    /// Seconds that matches stay at least, beyond what was configured.
+    matches_kept: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -43,6 +47,7 @@ impl Shared {
             streams: ends.map(published),
             next: ends.map(|ends| watch::Sender::new(ends.next)),
             full: watch::Sender::new(false),
+            matches_kept: AtomicU64::new(0),
         }
     }
 
@@ -52,6 +57,17 @@ impl Shared {
 
     pub(super) fn watch(&self, stream: Stream) -> watch::Receiver<Pos> {
         self.next[number(stream)].subscribe()
+    }
+
+    /// How long matches stay at least, beyond what was configured.
+    pub(super) fn matches_kept(&self) -> Duration {
+        Duration::from_secs(self.matches_kept.load(Ordering::Relaxed))
+    }
+
+    /// Keeps matches for this long; never shorter than before.
+    pub(super) fn keep_matches(&self, kept: Duration) {
+        self.matches_kept
+            .fetch_max(kept.as_secs(), Ordering::Relaxed);
     }
 
     pub(super) fn full(&self) -> &watch::Sender<bool> {

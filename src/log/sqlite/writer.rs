@@ -208,6 +208,7 @@ impl Writer {
                     let due = retention::Due::Aged {
                         now: *now,
                         folded: *folded,
+                        matches: self.shared.matches_kept(),
                     };
                     Effect::Trimmed(retention::trim(&tx, due, &self.options, &mut ends)?)
                 }

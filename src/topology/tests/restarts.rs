@@ -122,7 +122,7 @@ fn offline_raises_the_alerts_of_a_run_over_one_partition() {
         .collect();
 
     let mut offline = Offline::new(
-        engine(),
+        engine(&Rules::of(RULES)),
         source_traits(),
         Watermark::StandsStill,
         Suppression::AsWritten,
@@ -156,7 +156,7 @@ fn offline_raises_the_alerts_of_a_run_over_one_partition() {
 fn without_suppression_every_satisfied_evaluation_raises_an_alert() {
     let alerts = |suppression| {
         let mut offline = Offline::new(
-            engine(),
+            engine(&Rules::of(RULES)),
             source_traits(),
             Watermark::StandsStill,
             suppression,

@@ -64,7 +64,7 @@ fn set(rules: &str) -> Engine {
 }
 
 /// `new` beside all correlations of `old`, of which `wanted` are in force.
-fn beside(new: Engine, old: &Engine, wanted: impl IntoIterator<Item = Id>) -> Engine {
+fn beside(new: &Engine, old: &Engine, wanted: impl IntoIterator<Item = Id>) -> Engine {
     let bodies: Vec<&[u8]> = versions(old)
         .into_iter()
         .filter_map(|version| old.body(version))
@@ -81,7 +81,7 @@ fn a_stored_body_gives_the_same_versions_and_the_same_matches() {
     let old = set(CHAIN);
     let (many, ordered) = (versions(&old)[0], versions(&old)[1]);
     let none = engine_with("", &[]).0;
-    let again = beside(none, &old, [many, ordered]);
+    let again = beside(&none, &old, [many, ordered]);
     assert!(again.gives(many) && again.gives(ordered));
     assert_eq!(found(&again), found(&old));
     assert_eq!(found(&old).len(), 1);
@@ -92,7 +92,7 @@ fn a_window_over_a_change_gets_matches_of_both_versions_and_alerts_of_one_set() 
     let old = set(CHAIN);
     let new = set(&CHAIN.replace("gte: 3", "gte: 4"));
     let all = versions(&old).into_iter().chain(versions(&new));
-    let both = beside(new, &old, all.clone().collect::<Vec<_>>());
+    let both = beside(&new, &old, all.clone().collect::<Vec<_>>());
     let matches = found(&both);
     assert_eq!(matches.len(), 2);
     assert_eq!(matches[0].correlation_id, matches[1].correlation_id);
@@ -108,7 +108,7 @@ fn an_unchanged_inner_correlation_feeds_the_outer_ones_of_both_sets() {
     assert_eq!(versions(&old)[0], versions(&new)[0]);
     let outer = [versions(&old)[1], versions(&new)[1]];
     let wanted = [versions(&old)[0], outer[0], outer[1]];
-    let both = beside(new, &old, wanted);
+    let both = beside(&new, &old, wanted);
     let matches = found(&both);
     assert_eq!(matches.len(), 1, "one match, given by both: {matches:?}");
     let mut carried: Vec<&[u8]> = matches[0]
@@ -126,7 +126,7 @@ fn an_unchanged_inner_correlation_feeds_the_outer_ones_of_both_sets() {
 fn a_version_that_is_not_wanted_is_not_given() {
     let old = set(CHAIN);
     let none = engine_with("", &[]).0;
-    let outer = beside(none, &old, [versions(&old)[1]]);
+    let outer = beside(&none, &old, [versions(&old)[1]]);
     assert!(!outer.gives(versions(&old)[0]));
     assert_eq!(found(&outer), []);
 }

@@ -1,0 +1,238 @@
+//! What a rule set holds, what differs between two, and the operational alert that says so.
+
+use std::collections::BTreeMap;
+
+use palisade_detect::alert::{Activity, Alert, Evidence, Product, RuleInfo, SCHEMA, Tenant};
+use palisade_detect::engine::Engine;
+use palisade_detect::id::IdHasher;
+use palisade_detect::rule::Level;
+
+/// Most rules of each kind of change that an alert names; it counts them all.
+const NAMED_MAX: usize = 20;
+
+/// Longest title that an alert names, in characters.
+const TITLE_CHARS_MAX: usize = 100;
+
+/// Whose alerts are those about Palisade itself.
+pub const TENANT: &str = "palisade";
+
+/// What the alert is about, in its id and as the id of its rule.
+const KIND: &str = "rules_changed";
+
+/// A rule set by rule id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventory(BTreeMap<String, Entry>);
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    title: String,
+    /// Hash of what it means and of everything that its alerts say of it.
+    whole: blake3::Hash,
+}
+
+impl Inventory {
+    /// The rules of an engine.
+    pub fn of(engine: &Engine) -> Self {
+        let mut rules: BTreeMap<String, (String, blake3::Hasher)> = BTreeMap::new();
+        let mut add = |id: &str, title: &str, parts: [Vec<u8>; 2]| {
+            let entry = rules
+                .entry(id.to_owned())
+                .or_insert_with(|| (title.to_owned(), blake3::Hasher::new()));
+            for part in parts {
+                entry.1.update(&(part.len() as u64).to_le_bytes());
+                entry.1.update(&part);
+            }
+        };
+        for rule in engine.rules() {
+            let mut version = rule.version.as_bytes().to_vec();
+            version.push(u8::from(rule.alerts));
+            let meta = serde_json::to_vec(&*rule.meta).unwrap_or_default();
+            add(&rule.id, &rule.meta.title, [version, meta]);
+        }
+        for def in engine.correlations() {
+            let body = serde_json::to_vec(&**def).unwrap_or_default();
+            add(&def.id, &def.title, [def.version.as_bytes().to_vec(), body]);
+        }
+        let entry = |(id, (title, hasher)): (String, (String, blake3::Hasher))| {
+            let whole = hasher.finalize();
+            (id, Entry { title, whole })
+        };
+        Self(rules.into_iter().map(entry).collect())
+    }
+
+    /// A digest of the whole set.
+    pub fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for (id, entry) in &self.0 {
+            hasher.update(&(id.len() as u64).to_le_bytes());
+            hasher.update(id.as_bytes());
+            hasher.update(entry.whole.as_bytes());
+        }
+        hasher.finalize()
+    }
+
+    /// What is different in `next`.
+    pub fn changes(&self, next: &Self) -> Changes {
+        let line = |(id, entry): (&String, &Entry)| {
+            let title: String = entry.title.chars().take(TITLE_CHARS_MAX).collect();
+            format!("{id} {title}")
+        };
+        let missing_in = |other: &Self, from: &Self| {
+            let only = from.0.iter().filter(|(id, _)| !other.0.contains_key(*id));
+            only.map(line).collect()
+        };
+        let differs = |(id, entry): &(&String, &Entry)| {
+            self.0
+                .get(*id)
+                .is_some_and(|before| before.whole != entry.whole)
+        };
+        Changes {
+            added: missing_in(self, next),
+            removed: missing_in(next, self),
+            changed: next.0.iter().filter(differs).map(line).collect(),
+        }
+    }
+}
+
+/// Rules that differ between two sets, each by id and title.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Rules that were not there before.
+    pub added: Vec<String>,
+    /// Rules that are no longer there.
+    pub removed: Vec<String>,
+    /// Rules with another meaning, title, level or the like.
+    pub changed: Vec<String>,
+}
+
+impl Changes {
+    /// Whether the sets are alike.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+
+    fn kinds(&self) -> [(&'static str, &Vec<String>); 3] {
+        [
+            ("added", &self.added),
+            ("removed", &self.removed),
+            ("changed", &self.changed),
+        ]
+    }
+
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (kind, rules) in self.kinds() {
+            lines.extend(
+                rules
+                    .iter()
+                    .take(NAMED_MAX)
+                    .map(|rule| format!("{kind}: {rule}")),
+            );
+            if let Some(more) = rules.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+                lines.push(format!("{kind}: {more} more"));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// What an alert says of a change.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// What is different.
+    Known(&'a Changes),
+    /// The rules changed while the process was not running.
+    Unknown,
+}
+
+impl Change<'_> {
+    fn title(self) -> String {
+        match self {
+            Self::Known(changes) => format!(
+                "Rules changed: {} added, {} removed, {} changed",
+                changes.added.len(),
+                changes.removed.len(),
+                changes.changed.len()
+            ),
+            Self::Unknown => "Rules changed while Palisade was not running".to_owned(),
+        }
+    }
+
+    fn description(self) -> String {
+        match self {
+            Self::Known(changes) => changes.text(),
+            Self::Unknown => {
+                "The rules differ from those that were in force before the last stop.".to_owned()
+            }
+        }
+    }
+
+    fn labels(self) -> BTreeMap<String, String> {
+        let Self::Known(changes) = self else {
+            return BTreeMap::new();
+        };
+        let count = |(kind, rules): (&'static str, &Vec<String>)| {
+            (format!("rules_{kind}"), rules.len().to_string())
+        };
+        changes.kinds().map(count).into()
+    }
+}
+
+/// The alert that says that the rules are others from here on. `bucket` is the position that it is
+/// about: rules may change there and back.
+pub fn alert(change: Change<'_>, digest: blake3::Hash, bucket: u64, now: String) -> Alert {
+    let hash = |tag: &str| IdHasher::new(tag).text(TENANT).text(KIND);
+    let subject = digest.to_hex();
+    let id = hash("op1")
+        .text(&subject)
+        .number(i64::try_from(bucket).unwrap_or(i64::MAX))
+        .finish();
+    let mut labels = change.labels();
+    labels.insert("rule_set".to_owned(), subject.to_string());
+    Alert {
+        schema: SCHEMA.to_owned(),
+        alert_id: id.to_string(),
+        revision: 0,
+        activity: Activity::Create,
+        external_id: None,
+        dedupe_key: hash("dk1").finish().to_string(),
+        group: None,
+        emitted_at: now.clone(),
+        first_event_at: Some(now.clone()),
+        last_event_at: Some(now),
+        title: change.title(),
+        description: Some(change.description()),
+        severity: Level::Informational,
+        status: "new".to_owned(),
+        rule: RuleInfo {
+            id: format!("palisade.{KIND}"),
+            version: hash("rv1").finish().to_string(),
+            name: KIND.to_owned(),
+            kind: "operational".to_owned(),
+            level: Some(Level::Informational),
+            author: None,
+            references: Vec::new(),
+            false_positives: Vec::new(),
+            tags: Vec::new(),
+        },
+        attack: Vec::new(),
+        tenant: Tenant {
+            tenant_id: TENANT.to_owned(),
+            subscription_id: None,
+        },
+        entities: Vec::new(),
+        observables: Vec::new(),
+        evidence: Evidence {
+            count: 0,
+            approximate: false,
+            events: Vec::new(),
+        },
+        enrichments: Vec::new(),
+        links: Vec::new(),
+        remediation: Vec::new(),
+        labels,
+        product: Product::palisade(),
+        truncated: Vec::new(),
+    }
+}

@@ -1,0 +1,290 @@
+//! Rules are loaded again while the process runs.
+//!
+//! Loading happens on a thread of its own and touches nothing that works. A set with any error never
+//! takes the place of the one in force; what is wrong with it is logged, counted and shown by
+//! `/readyz`, which stays ready: the rules in force go on.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use palisade_detect::diagnostic::Color;
+use palisade_detect::time::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Interval, MissedTickBehavior, interval_at, timeout};
+
+use super::Site;
+use super::fold::FoldError;
+use super::in_force::InForce;
+use super::intake::Intake;
+use crate::rules::Loaded;
+
+/// How long files must be left alone before they are read: an editor or `git` writes many.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How often the quiet may be broken before files are read all the same.
+const DISTURBED_MAX: u32 = 20;
+
+/// Most bytes of diagnostics that `/readyz` shows.
+const SHOWN_BYTES_MAX: usize = 16 * 1024;
+
+/// Name of what is said about a refused set.
+const PART: &str = "reload";
+
+/// What the files of a rule set looked like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub blake3::Hash);
+
+/// Where rules are loaded from. Both methods may block.
+pub trait Files: Send + Sync {
+    /// What the files look like now.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Loads them, as they are meant at this time.
+    fn load(&self, now: Timestamp) -> Loaded;
+}
+
+/// Who asks for the rules to be loaded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A file changed, probably.
+    Files,
+    /// A person, by a signal.
+    Signal,
+}
+
+/// What became of loading the rules again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Others are in force.
+    Applied,
+    /// They are the same.
+    Unchanged,
+    /// They have errors.
+    Refused,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Refused];
+
+    /// The value of the metric's label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// When rules are loaded again, and from where.
+pub struct Reload {
+    /// From where.
+    pub files: Arc<dyn Files>,
+    /// What they looked like when the rules in force were loaded.
+    pub known: Fingerprint,
+    /// Who asks.
+    pub triggers: mpsc::Receiver<Trigger>,
+    /// How often the files are looked at without being asked; `None`: never.
+    pub poll: Option<Duration>,
+    /// When the rules change by themselves: an exception ends.
+    pub changes_at: Option<Timestamp>,
+}
+
+/// Why rules are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The files may look otherwise.
+    Look,
+    /// They are loaded whatever they look like.
+    Load,
+}
+
+/// The part of the topology that looks after the rules.
+pub struct Reloads {
+    /// The rules in force.
+    pub in_force: InForce,
+    /// `None`: they stay as they are.
+    pub reload: Option<Reload>,
+    /// What was read so far.
+    pub intake: Arc<Intake>,
+    /// How far all sources have come.
+    pub passed: watch::Receiver<Option<Timestamp>>,
+    /// Clock, health and metrics.
+    pub site: Site,
+}
+
+impl Reloads {
+    /// Runs until `stop` says so.
+    ///
+    /// # Errors
+    /// When the log is lost to this process.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), FoldError> {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            failed = self.follow() => failed,
+        }
+    }
+
+    async fn follow(&mut self) -> Result<(), FoldError> {
+        let mut poll = self
+            .reload
+            .as_ref()
+            .and_then(|reload| reload.poll)
+            .map(every);
+        loop {
+            let expiry = self.expiry();
+            let cause = tokio::select! {
+                cause = asked(self.reload.as_mut()) => cause,
+                () = tick(poll.as_mut()) => Cause::Look,
+                () = expiry => Cause::Load,
+                Ok(()) = self.passed.changed() => {
+                    let passed = *self.passed.borrow_and_update();
+                    if let Some(passed) = passed {
+                        self.in_force.passed(passed).await?;
+                    }
+                    continue;
+                }
+            };
+            self.load(cause).await?;
+        }
+    }
+
+    /// Waits until the rules change by themselves.
+    fn expiry(&self) -> impl Future<Output = ()> + use<> {
+        let at = self.reload.as_ref().and_then(|reload| reload.changes_at);
+        let left = at.map(|at| at.since(self.site.clock.now()).ticks().max(0));
+        async move {
+            match left {
+                Some(ticks) => {
+                    let micros = u64::try_from(ticks / 10).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_micros(micros)).await;
+                }
+                None => pending().await,
+            }
+        }
+    }
+
+    async fn load(&mut self, cause: Cause) -> Result<(), FoldError> {
+        let Some(reload) = &mut self.reload else {
+            return Ok(());
+        };
+        let (files, known) = (Arc::clone(&reload.files), reload.known);
+        let now = self.site.clock.now();
+        let read = spawn_blocking(move || {
+            // Before the files are read: what changes meanwhile is seen the next time.
+            let found = files.fingerprint();
+            let wanted = cause == Cause::Load || found != known;
+            wanted.then(|| (found, files.load(now)))
+        });
+        let (found, mut loaded) = match read.await {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                let text = "loading the rules panicked, which is a bug; please report it";
+                tracing::error!(problem = "rules_refused", "{text}");
+                self.refused(text.to_owned());
+                return Ok(());
+            }
+        };
+        reload.known = found;
+        reload.changes_at = loaded.changes_at;
+        let errors = loaded.findings.errors();
+        let Some(engine) = loaded.engine.take().filter(|_| errors == 0) else {
+            loaded.log();
+            tracing::error!(
+                problem = "rules_refused",
+                errors,
+                "the rules were read again and have errors; those in force stay"
+            );
+            self.refused(loaded.findings.render(Color::Never));
+            return Ok(());
+        };
+        let same = found == known && self.in_force.is_same(&engine);
+        let changes = if same {
+            None
+        } else {
+            let changes = self.in_force.replace(engine, &self.intake).await?;
+            Some(changes).filter(|changes| !changes.is_empty())
+        };
+        loaded.report(&self.site.metrics, &self.site.health);
+        let outcome = if let Some(changes) = changes {
+            tracing::info!(
+                added = changes.added.len(),
+                removed = changes.removed.len(),
+                changed = changes.changed.len(),
+                going_on = self.in_force.replaced(),
+                "the rules are in force"
+            );
+            Outcome::Applied
+        } else {
+            tracing::info!("the rules were read again and are the same");
+            Outcome::Unchanged
+        };
+        self.site.health.note(PART, None);
+        self.site.metrics.rules_read(outcome, self.site.clock.now());
+        Ok(())
+    }
+
+    fn refused(&self, mut diagnostics: String) {
+        if diagnostics.len() > SHOWN_BYTES_MAX {
+            let cut = diagnostics.floor_char_boundary(SHOWN_BYTES_MAX);
+            diagnostics.truncate(cut);
+            diagnostics.push_str("… more in the log\n");
+        }
+        let note =
+            format!("the rules were read again and refused, those in force stay:\n{diagnostics}");
+        self.site.health.note(PART, Some(note));
+        let now = self.site.clock.now();
+        self.site.metrics.rules_read(Outcome::Refused, now);
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(tokio::time::Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => pending().await,
+    }
+}
+
+/// Waits until somebody asks, then until nobody has asked for a moment.
+async fn asked(reload: Option<&mut Reload>) -> Cause {
+    let Some(reload) = reload else {
+        return pending().await;
+    };
+    let Some(mut trigger) = reload.triggers.recv().await else {
+        return pending().await;
+    };
+    let mut cause = Cause::of(trigger);
+    for _ in 0..DISTURBED_MAX {
+        match timeout(QUIET, reload.triggers.recv()).await {
+            Ok(Some(next)) => trigger = next,
+            Ok(None) | Err(_) => break,
+        }
+        cause = cause.or(Cause::of(trigger));
+    }
+    cause
+}
+
+impl Cause {
+    fn of(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Files => Self::Look,
+            Trigger::Signal => Self::Load,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        if self == Self::Load { self } else { other }
+    }
+}
