@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use palisade_detect::alert::SINGLE;
 use palisade_detect::attack::{self, Fate, SPLIT_TACTIC, TACTICS, Tactic, Technique};
 use palisade_detect::correlation::CorrelationDef;
 use palisade_detect::engine::Engine;
@@ -23,9 +24,6 @@ const SPLIT_INTO: [&str; 2] = ["stealth", "defense-impairment"];
 
 /// How a rule for every log source is called.
 const ANY_SOURCE: &str = "any log source";
-
-/// The kind of detection rules, as alerts call it.
-const SINGLE: &str = "single";
 
 /// A rule that raises alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]

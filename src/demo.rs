@@ -82,7 +82,7 @@ pub async fn play(dir: &Path, signals: mpsc::Receiver<()>) -> anyhow::Result<Pla
     let recording = dir.join(RECORDING_NAME);
     fs::write(&recording, RECORDING).with_context(|| format!("`{}`", recording.display()))?;
     let engine = Arc::new(engine()?);
-    let rules = engine.rules().len() + engine.correlations().len();
+    let rules = engine.rules().len() + engine.correlation_count();
     let site = Site::default();
     let metrics = Arc::clone(&site.metrics);
     let log = SqliteLog::open(&dir.join("state"), Options::new(site.clock))?;

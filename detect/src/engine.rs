@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, SINGLE};
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Body, EventRef, Origin};
@@ -166,6 +166,12 @@ impl Engine {
     /// repeats are held back, which are correlations of one event or more.
     pub fn correlations(&self) -> &[Arc<CorrelationDef>] {
         &self.correlations
+    }
+
+    /// Number of loaded correlations, without the detection rules whose repeats are held back.
+    pub fn correlation_count(&self) -> usize {
+        let all = self.correlations.iter();
+        all.filter(|one| one.rule.kind != SINGLE).count()
     }
 
     /// Judges one event. A pure function of its arguments.

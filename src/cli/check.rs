@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use palisade_detect::diagnostic::{self, Diagnostic, printable};
-use palisade_detect::engine::EngineOptions;
+use palisade_detect::engine::{Engine, EngineOptions};
 
 use super::{Terminal, TextOrJson};
 use crate::clock::Clock;
@@ -165,7 +165,7 @@ pub fn judge(args: &Args) -> anyhow::Result<Judged> {
     let engine = loaded.engine.as_ref();
     Ok(Judged {
         rules: engine.map_or(0, |engine| engine.rules().len()),
-        correlations: engine.map_or(0, |engine| engine.correlations().len()),
+        correlations: engine.map_or(0, Engine::correlation_count),
         findings,
         exit,
     })

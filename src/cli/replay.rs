@@ -121,7 +121,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let engine = loaded.engine.filter(|engine| !engine.rules().is_empty());
     let engine = Arc::new(engine.context("no rule could be loaded")?);
     let mut totals = Totals {
-        rules: engine.rules().len() + engine.correlations().len(),
+        rules: engine.rules().len() + engine.correlation_count(),
         skipped: loaded.skipped,
         ..Totals::default()
     };

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use palisade_detect::alert::SINGLE;
 use palisade_detect::attack::{self, Fate, TACTICS, Tactic, Technique};
 use palisade_detect::diagnostic::printable;
 use palisade_detect::rule::Level;
@@ -245,7 +246,7 @@ impl Page<'_> {
             );
             let sources: Vec<String> = rule.log_sources.iter().map(|text| shown(text)).collect();
             let kind = match rule.kind.as_str() {
-                super::SINGLE => String::new(),
+                SINGLE => String::new(),
                 kind => format!("{} over ", kind.replace('_', " ")),
             };
             let text = format!("{kind}{} · {}", sources.join(", "), shown(&rule.id));

@@ -70,10 +70,10 @@ fn nested(row: &Row) -> Option<Value> {
         (Section::Top, "pipelines") => {
             json!({"anyOf": [section(&[Section::Pipelines]), list(&string)]})
         }
-        (Section::Top, "reload") => section(&[Section::Reload]),
         (Section::Top, "state") => section(&[Section::State]),
         (Section::Top, "http") => section(&[Section::Http]),
         (Section::Top, "dead_letters") => section(&[Section::DeadLetters]),
+        (Section::Top, "reload") => section(&[Section::Reload]),
         (Section::Top, "log") => section(&[Section::Log]),
         (Section::Top, "sources") => by_type(&[
             (
