@@ -64,6 +64,8 @@ pub struct Override {
     pub level: Option<Level>,
     /// How long its repeats stay silent, in place of what it says.
     pub suppress: Option<Suppress>,
+    /// Fields by which repeats are told apart, in place of those it names; `None`: its own.
+    pub suppress_by: Option<Vec<String>>,
 }
 
 /// `on_rule_error:`.
@@ -280,22 +282,25 @@ impl Reader<'_> {
         let suppress = map
             .get("suppress")
             .and_then(|node| self.suppress(node, map));
+        let (suppress, suppress_by) = suppress.unzip();
         Override {
             rule: rule.to_owned(),
             place: key.place.clone(),
             disabled: disabled.unwrap_or(false),
             level,
             suppress,
+            suppress_by: suppress_by.flatten(),
         }
     }
 
-    /// `none`, or a mapping with `for`.
-    fn suppress(&mut self, node: &Node, map: &Map<'_>) -> Option<Suppress> {
+    /// `none`, or a mapping with `for` and fields.
+    fn suppress(&mut self, node: &Node, map: &Map<'_>) -> Option<(Suppress, Option<Vec<String>>)> {
         let label = map.full("suppress");
         if node.as_map().is_some() {
             let map = self.open(Some(node), label, &[Section::Suppress], &map.place);
             let length = self.value(&map, "for", value::duration_above_zero)?;
-            return Some(Suppress::For(length));
+            let by = map.get("by").map(|_| self.values(&map, "by", value::text));
+            return Some((Suppress::For(length), by));
         }
         let text = self.scalar(node, &label, Kind::Text)?;
         if text.text != "none" {
@@ -303,7 +308,7 @@ impl Reader<'_> {
             return None;
         }
         self.entry(label, text.text, text.from);
-        Some(Suppress::None)
+        Some((Suppress::None, None))
     }
 }
 

@@ -127,7 +127,7 @@ impl Choice<'_> {
         let mut known = BTreeSet::new();
         let mut disabled = Vec::new();
         let mut found = Vec::new();
-        let mut apply = |meta: &mut Meta, keys: Option<&mut PalisadeKeys>| {
+        let mut apply = |meta: &mut Meta, keys: Alerting<'_>| {
             let names = [&meta.id, &meta.name].into_iter().flatten();
             let at = names.clone().find_map(|name| find(name));
             known.extend(names.cloned());
@@ -138,13 +138,13 @@ impl Choice<'_> {
             }
         };
         for rule in &mut set.detections {
-            apply(&mut rule.meta, Some(&mut rule.palisade));
+            apply(&mut rule.meta, Alerting::Detection(&mut rule.palisade));
         }
         for rule in &mut set.correlations {
-            apply(&mut rule.meta, Some(&mut rule.palisade));
+            apply(&mut rule.meta, Alerting::Correlation(&mut rule.palisade));
         }
         for rule in &mut set.filters {
-            apply(&mut rule.meta, None);
+            apply(&mut rule.meta, Alerting::Filter);
         }
         problems.append(&mut found);
         // Rules that could not be read are known by their problems alone.
@@ -168,21 +168,48 @@ impl Choice<'_> {
     }
 }
 
-/// Carries out one override; `keys` are those of a kind of rule that alerts.
-fn change(one: &Override, meta: &mut Meta, keys: Option<&mut PalisadeKeys>) -> Option<Diagnostic> {
-    let Some(keys) = keys else {
-        let idle = one.level.is_some() || one.suppress.is_some();
-        let message = "a filter does not alert: it has neither level nor suppression";
-        return idle.then(|| {
-            Diagnostic::warning(code::OVERRIDE_WITHOUT_EFFECT, &one.place, message)
-                .with_help("`disabled: true` is what can be said over a filter")
-        });
+/// A kind of rule, with its keys if it alerts.
+enum Alerting<'a> {
+    Detection(&'a mut PalisadeKeys),
+    Correlation(&'a mut PalisadeKeys),
+    Filter,
+}
+
+/// Carries out one override; gives what of it has no effect.
+fn change(one: &Override, meta: &mut Meta, rule: Alerting<'_>) -> Option<Diagnostic> {
+    let idle = |message: &str, help: &str| {
+        let problem = Diagnostic::warning(code::OVERRIDE_WITHOUT_EFFECT, &one.place, message);
+        Some(problem.with_help(help))
+    };
+    let by = one.suppress_by.as_ref();
+    let (keys, problem) = match rule {
+        Alerting::Filter if one.level.is_some() || one.suppress.is_some() => {
+            return idle(
+                "a filter does not alert: it has neither level nor suppression",
+                "`disabled: true` is what can be said over a filter",
+            );
+        }
+        Alerting::Filter => return None,
+        Alerting::Correlation(keys) if by.is_some() => {
+            let problem = idle(
+                "a correlation is silent for its group: `suppress.by` has no effect on it",
+                "take `by` out, or change the correlation's `group-by`",
+            );
+            (keys, problem)
+        }
+        Alerting::Correlation(keys) => (keys, None),
+        Alerting::Detection(keys) => {
+            if let Some(by) = by {
+                keys.suppress_by.clone_from(by);
+            }
+            (keys, None)
+        }
     };
     meta.level = one.level.or(meta.level);
     if let Some(suppress) = &one.suppress {
         keys.suppress = Some(suppress.clone());
     }
-    None
+    problem
 }
 
 /// Takes out what is not loaded.

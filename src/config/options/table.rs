@@ -48,6 +48,7 @@ pub const ROWS: &[Row] = &[
     row(Section::Override, "suppress", Kind::Nested("`none`, or mapping"), Absent("the rule's own"), "How long repeats stay silent. `none` alerts every time."),
 
     row(Section::Suppress, "for", Kind::Duration, Required, "For so long after an alert, by event time."),
+    row(Section::Suppress, "by", Kind::Texts, Absent("the rule's own"), "Fields by which repeats of a detection rule are told apart. A correlation is silent for its group and takes none."),
 
     row(Section::Pipelines, "default", Kind::Bool, Value("true"), "Whether the built-in field map for Azure logs applies. `false` when the rules are written for the records as they are."),
     row(Section::Pipelines, "files", Kind::Paths, Absent("none"), "Pipeline files on top, applied by ascending priority."),

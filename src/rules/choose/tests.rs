@@ -263,16 +263,25 @@ fn override_of_suppression_holds() {
     );
     let engine = loaded.engine.expect("an engine");
     assert_eq!(engine.correlations()[0].suppress, None);
-    let files = [("a.yml", rule("a", ""))];
-    let loaded = self::loaded(
-        &files,
-        "rules: {paths: r, overrides: {a: {suppress: {for: 2h}}}}",
-    );
-    let engine = loaded.engine.expect("an engine");
+    let files = [(
+        "a.yml",
+        rule("a", "palisade: {suppress: {for: 1m, by: [A]}}\n"),
+    )];
+    let with = |suppress: &str| {
+        let choice = format!("rules: {{paths: r, overrides: {{a: {{suppress: {suppress}}}}}}}");
+        let loaded = self::loaded(&files, &choice);
+        let engine = loaded.engine.expect("an engine");
+        let correlations = engine.correlations().iter();
+        let held = correlations.map(|rule| (rule.suppress, rule.group_by.clone()));
+        held.collect::<Vec<_>>()
+    };
+    let two_hours = Some(Span::from_seconds(7_200));
+    assert_eq!(with("{for: 2h}"), [(two_hours, vec!["A".to_owned()])]);
     assert_eq!(
-        engine.correlations()[0].suppress,
-        Some(Span::from_seconds(7_200))
+        with("{for: 2h, by: [B, C]}"),
+        [(two_hours, vec!["B".to_owned(), "C".to_owned()])]
     );
+    assert_eq!(with("none"), []);
 }
 
 #[test]
@@ -280,6 +289,7 @@ fn what_the_choice_names_in_vain_is_a_warning_with_its_place() {
     let files = [
         ("azure/a.yml", rule("azure_admin", "")),
         ("azure/f.yml", filter("quiet", "2030-01-01")),
+        ("azure/g.yml", correlation("twice", "azure_admin", "")),
     ];
     let loaded = loaded(
         &files,
@@ -290,6 +300,7 @@ fn what_the_choice_names_in_vain_is_a_warning_with_its_place() {
   overrides:
     azure_admn: {disabled: true}
     quiet: {level: high}
+    twice: {suppress: {for: 1h, by: A}}
 ",
     );
     let shown = shown(&loaded);
@@ -303,6 +314,8 @@ fn what_the_choice_names_in_vain_is_a_warning_with_its_place() {
         "did you mean `azure_admin`?",
         "palisade.yaml:7:5",
         "a filter does not alert",
+        "palisade.yaml:8:5",
+        "`suppress.by` has no effect",
         "azure_admn: {disabled: true}",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");

@@ -1,4 +1,4 @@
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 use super::super::{
     Bounds, Comparison, CorrelationKind, Expr, Search, Suppress, TemporalCondition,
@@ -521,6 +521,47 @@ fn filters_need_rules_search_and_condition_and_warn_without_not() {
     let (set, problems) = load(&[&filter("rules: [x], s: {A: 1}, condition: s")]);
     assert_eq!(set.filters[0].rules, Some(vec!["x".to_owned()]));
     assert_eq!(problems[0].kind, "filter-without-not");
+}
+
+#[test]
+fn exceptions_name_owner_reason_and_the_moment_of_their_end() {
+    let filter = |keys: &str| {
+        format!(
+            "title: f\nid: f\nlogsource: {{product: p}}\n\
+             filter: {{rules: any, s: {{A: 1}}, condition: not s}}\npalisade: {keys}\n"
+        )
+    };
+    let read = |keys: &str| {
+        let (set, problems) = load(&[&filter(keys)]);
+        assert_eq!(problems, [], "{keys}");
+        set.filters[0].exception.clone()
+    };
+    let whole = read("{owner: soc, reason: noise, expires: 2026-12-31}");
+    assert_eq!(whole.owner.as_deref(), Some("soc"));
+    assert_eq!(whole.reason.as_deref(), Some("noise"));
+    let end = whole.expires.clone().expect("an end").at;
+    assert_eq!(end.to_string(), "2026-12-31T00:00:00.0000000Z");
+    let before = Timestamp::from_ticks(end.ticks() - 1);
+    assert!(whole.is_over(end) && !whole.is_over(before));
+    let moment = read("{expires: '2026-12-31T18:00:00+01:00'}").expires;
+    assert_eq!(
+        moment.expect("an end").at.to_string(),
+        "2026-12-31T17:00:00.0000000Z"
+    );
+    let open = read("{owner: soc, expires: null}");
+    assert!(!open.is_over(Timestamp::MAX));
+    for (keys, kind) in [
+        ("[soc]", "wrong-type"),
+        ("{owner: 7}", "wrong-type"),
+        ("{expires: 20261231}", "wrong-type"),
+        ("{expires: soon}", "invalid-value"),
+        ("{expires: 2026-02-30}", "invalid-value"),
+        ("{expires: 2026-12-31T18:00:00}", "invalid-value"),
+        ("{expire: 2026-12-31}", "invalid-value"),
+        ("{suppress: none}", "invalid-value"),
+    ] {
+        assert_eq!(kinds(&[&filter(keys)]), [kind], "{keys}");
+    }
 }
 
 #[test]
