@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use palisade::clock::Clock;
+use palisade_detect::time::Span;
 use serde_json::Value;
 use support::{free_port, http_get, wait_for};
 
@@ -317,4 +319,45 @@ fn paths_by_hand_need_no_configuration_and_count_no_alerts() {
     );
     let nothing = output(folder.path(), &["rules", "-c", "nowhere.yaml"]);
     assert_eq!(nothing.status.code(), Some(2));
+}
+
+#[test]
+fn exception_ends_at_its_moment_also_where_the_start_has_skipped_a_rule() {
+    let port = free_port();
+    let folder = folder("rules: rules", port);
+    let end = Clock::start().now().plus(Span::from_seconds(3));
+    let exception = format!(
+        "title: For a moment\nid: 11111111-aaaa-4aaa-8aaa-000000000008\n\
+         logsource: {{product: azure, service: activitylogs}}\n\
+         filter: {{rules: any, all: {{caller|exists: true}}, condition: not all}}\n\
+         palisade: {{expires: '{end}'}}\n"
+    );
+    fs::write(folder.path().join("rules/exception.yml"), exception).expect("a file");
+    let mut process = palisade(folder.path(), &["run"]);
+    let mut input = process.stdin.take().expect("standard input");
+    let mut send = || {
+        input.write_all(EVENT.as_bytes()).expect("an event");
+        input.flush().expect("an event");
+    };
+    let metric = |line: &str| {
+        let metrics = http_get(port, "/metrics")
+            .map(|(_, text)| text)
+            .unwrap_or_default();
+        metrics.contains(&format!("{line}\n")).then_some(())
+    };
+    send();
+    wait_for("the first event", || metric("palisade_elements_total 1"));
+    wait_for("the end of the exception", || {
+        metric("palisade_rule_reloads_total{result=\"applied\"} 1")
+    });
+    send();
+    wait_for("an alert", || {
+        metric("palisade_alerts_total{level=\"high\"} 1")
+    });
+    let (_, ready) = http_get(port, "/readyz").expect("an answer");
+    assert!(ready.contains("rules: 1 of 2 skipped"), "{ready}");
+    drop(input);
+    let output = process.wait_with_output().expect("the program ends");
+    let logged = text(&output.stderr);
+    assert!(logged.contains("PAL0653"), "{logged}");
 }

@@ -132,6 +132,7 @@ async fn run(config: &Config, started: Started, stdout: Stdout, site: Site) -> a
     parts.reload = Some(Reload {
         files: Arc::new(started.files),
         known: started.known,
+        accepted: started.known,
         triggers,
         poll: config.reload.poll.map(duration),
         changes_at: started.changes_at,

@@ -83,8 +83,11 @@ impl Outcome {
 pub struct Reload {
     /// From where.
     pub files: Arc<dyn Files>,
-    /// What they looked like when the rules in force were loaded.
+    /// What they looked like when they were last read.
     pub known: Fingerprint,
+    /// What they looked like when the rules in force were loaded. Errors in files that look so are known:
+    /// the start has skipped them.
+    pub accepted: Fingerprint,
     /// Who asks.
     pub triggers: mpsc::Receiver<Trigger>,
     /// How often the files are looked at without being asked; `None`: never.
@@ -192,7 +195,9 @@ impl Reloads {
         reload.known = found;
         reload.changes_at = loaded.changes_at;
         let errors = loaded.findings.errors();
-        let Some(engine) = loaded.engine.take().filter(|_| errors == 0) else {
+        // An exception that ends must end also where the start has skipped a rule.
+        let acceptable = errors == 0 || found == reload.accepted;
+        let Some(engine) = loaded.engine.take().filter(|_| acceptable) else {
             loaded.log();
             tracing::error!(
                 problem = "rules_refused",
@@ -202,6 +207,7 @@ impl Reloads {
             self.refused(loaded.findings.render(Color::Never));
             return Ok(());
         };
+        reload.accepted = found;
         let same = found == known && self.in_force.is_same(&engine);
         let changes = if same {
             None
@@ -223,7 +229,6 @@ impl Reloads {
             tracing::info!("the rules were read again and are the same");
             Outcome::Unchanged
         };
-        self.site.health.note(PART, None);
         self.site.metrics.rules_read(outcome, self.site.clock.now());
         Ok(())
     }

@@ -309,6 +309,7 @@ impl Life {
             reload: Some(Reload {
                 files: Arc::<Rules>::clone(rules),
                 known: rules.fingerprint(),
+                accepted: rules.fingerprint(),
                 triggers: asked,
                 poll: None,
                 changes_at: None,
