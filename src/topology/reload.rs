@@ -229,6 +229,7 @@ impl Reloads {
             tracing::info!("the rules were read again and are the same");
             Outcome::Unchanged
         };
+        self.site.health.note(PART, None);
         self.site.metrics.rules_read(outcome, self.site.clock.now());
         Ok(())
     }
