@@ -118,12 +118,30 @@ fn unwrap<'a>(payload: Value<'a>, records: &mut Vec<Value<'a>>) -> Result<(), St
         if !matches!(item, Value::Object(_)) {
             return Err("an event is a JSON object".to_owned());
         }
+        if says_placeholder(&item) {
+            return Err("an event says `${time}` or `${n}`, which a case would replace".to_owned());
+        }
         if records.len() == RECORDS_MAX {
             return Err(format!("a case is made of {RECORDS_MAX} events at most"));
         }
         records.push(item);
     }
     Ok(())
+}
+
+/// Whether a text would not come back as it is.
+fn says_placeholder(value: &Value<'_>) -> bool {
+    match value {
+        Value::Text(text) => ["${time}", "${n}"]
+            .iter()
+            .any(|one| text.raw().contains(one)),
+        Value::Array(items) => items.iter().any(says_placeholder),
+        Value::Object(object) => {
+            let members = object.members();
+            members.iter().any(|(_, member)| says_placeholder(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Whether it is a line that `palisade decode` printed.
@@ -309,7 +327,8 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_said() {
-        for wrong in ["", "[1]", "\"text\"", "{\"records\":[]}", "{"] {
+        let hostile = "{\"user\":{\"names\":[\"eve${n}\"]}}";
+        for wrong in ["", "[1]", "\"text\"", "{\"records\":[]}", "{", hostile] {
             assert!(record(HEAD, &[wrong], None).is_err(), "{wrong}");
         }
         let many = format!("[{}{{}}]", "{},".repeat(RECORDS_MAX));
