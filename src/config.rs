@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use palisade_detect::diagnostic::Code;
 use palisade_detect::time::Span;
 
 pub mod options;
@@ -17,10 +18,12 @@ pub mod client;
 pub mod rules;
 pub mod source;
 pub mod sink;
+pub mod check;
 pub mod process;
 pub mod load;
 pub mod show;
 
+pub use check::CheckLevel;
 pub use client::{KafkaClient, Mechanism, Sasl, Tls};
 pub use rules::{OnRuleError, RulePath, Rules};
 pub use sink::{Sink, SinkKind, StdoutFormat};
@@ -49,6 +52,8 @@ pub struct Config {
     pub lateness: Option<Span>,
     /// The process's own log.
     pub log: LogOptions,
+    /// What `check` makes of the findings of some codes; the last one of a code holds.
+    pub check_levels: Vec<(Code, CheckLevel)>,
 }
 
 /// `pipelines:`.

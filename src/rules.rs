@@ -99,6 +99,11 @@ impl Findings {
         self.diagnostics.iter().filter(|one| one.is_error()).count()
     }
 
+    /// The text of a file in which something was found.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
     /// Adds the diagnostics of one more file.
     pub fn add(&mut self, name: &str, text: &str, diagnostics: Vec<Diagnostic>) {
         self.texts.insert(Arc::from(name), text.to_owned());
@@ -144,6 +149,23 @@ pub struct Lint<'a> {
     pub observed: Option<&'a Observed>,
     /// The time by which dates are judged; without it exceptions do not end.
     pub now: Option<Timestamp>,
+    /// What files would hold, by their names; judged instead of what they hold.
+    pub drafts: Option<&'a Drafts>,
+}
+
+/// Contents of files that are not written yet, by the files' names in diagnostics.
+pub type Drafts = BTreeMap<Arc<str>, Vec<u8>>;
+
+/// Puts drafts in the place of what was read.
+fn put_drafts(lint: Option<Lint<'_>>, files: &mut [RuleFile]) {
+    let Some(drafts) = lint.and_then(|lint| lint.drafts) else {
+        return;
+    };
+    for file in files {
+        if let Some(draft) = drafts.get(&file.name) {
+            file.bytes.clone_from(draft);
+        }
+    }
 }
 
 /// Loads the rules that the configuration chooses; exceptions that have ended by `now` are left out.
@@ -189,14 +211,17 @@ fn load_from(
     keep: &mut dyn FnMut(&RuleSet),
 ) -> Loaded {
     let mut chosen = select::choose(&rules.paths);
-    let (maps, unread) = pipeline_files(pipelines);
+    let (mut maps, unread) = pipeline_files(pipelines);
+    put_drafts(lint, &mut maps);
     let usable = unread.is_empty();
-    let (cases, unreadable) = match lint {
+    let (mut cases, unreadable) = match lint {
         Some(_) => chosen.cases(&rules.paths),
         None => Default::default(),
     };
     let mut files = std::mem::take(&mut chosen.files);
     let wanted = files.len();
+    put_drafts(lint, &mut files);
+    put_drafts(lint, &mut cases);
     let mut parsed = parse(&files, lint);
     if !chosen.others.is_empty() && leads_nowhere(&parsed.diagnostics) {
         // What is missing may stand in a file that is not wanted for its own sake.

@@ -98,7 +98,7 @@ fn check_names_every_broken_rule_and_counts_the_good_ones() {
     assert!(text.contains("--> rules/bad.yml:15:"), "{text}");
     assert!(text.contains("--> rules/worse.yml:"), "{text}");
     assert!(
-        text.ends_with("1 rule, 0 correlations; 2 errors, 0 warnings\n"),
+        text.contains("1 rule, 0 correlations; 2 errors, "),
         "{text}"
     );
 }

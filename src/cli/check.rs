@@ -4,17 +4,24 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use palisade_detect::diagnostic::{self, Diagnostic, printable};
+use palisade_detect::diagnostic::{self, Severity, printable};
 use palisade_detect::engine::{Engine, EngineOptions};
 
-use super::{Terminal, TextOrJson};
+use super::Terminal;
 use crate::clock::Clock;
 use crate::config::{Pipelines, Rules, load};
 use crate::exit::Exit;
 use crate::observed::observed;
-use crate::rules::{self, Findings, Lint};
+use crate::rules::{self, Drafts, Findings, Lint, Listed};
 
 pub mod explain;
+pub mod fix;
+pub mod levels;
+pub mod output;
+mod sarif;
+
+use levels::{Deny, Levels};
+use output::Format;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,8 +31,13 @@ Examples:
   palisade check --observed observed.json detections/
                                          with the fields of your own events, see `decode --observe`
 
-Exit status: 0 nothing wrong (warnings may be shown), 1 a rule or pipeline does not load, 2 the
-configuration cannot be used.";
+  palisade check --deny warnings --format github
+                                         in a workflow: annotations, and no warning passes
+
+A finding that is accepted is marked where it stands: `# palisade: allow(PAL1001) reason`.
+
+Exit status: 0 nothing wrong (warnings may be shown), 1 a rule or pipeline does not load, or a denied
+finding, 2 the command line or the configuration cannot be used.";
 
 /// Options of `check`.
 #[derive(Debug, Default, clap::Args)]
@@ -48,9 +60,19 @@ pub struct Args {
     pub observed: Option<PathBuf>,
     /// How to print the findings.
     #[arg(long, default_value = "text")]
-    pub format: TextOrJson,
+    pub format: Format,
+    /// Findings that make the command fail: `warnings` for all of them, or a code. Repeatable.
+    #[arg(long, value_name = "warnings|CODE", value_parser = levels::deny)]
+    pub deny: Vec<Deny>,
+    /// Write what mends findings without changing what a rule means, after showing it as a diff; what is
+    /// found then is printed. Only files below the paths that are judged are written.
+    #[arg(long, conflicts_with = "diff")]
+    pub fix: bool,
+    /// Show as a diff what `--fix` would write, and write nothing.
+    #[arg(long)]
+    pub diff: bool,
     /// Explain a code, such as `PAL0302`, with examples; nothing is judged.
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["config", "paths", "pipelines", "observed", "format"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["config", "paths", "pipelines", "observed", "format", "deny", "fix", "diff"])]
     pub explain: Option<String>,
 }
 
@@ -64,15 +86,57 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         return explain(name, terminal);
     }
     let judged = judge(args)?;
+    let (judged, unwritten) = mend(args, judged, terminal)?;
     let mut out = std::io::stdout().lock();
-    match args.format {
-        TextOrJson::Text => {
-            out.write_all(judged.findings.render(terminal.stdout).as_bytes())?;
-            writeln!(out, "{}", judged.summary())?;
-        }
-        TextOrJson::Json => writeln!(out, "{:#}", json(&judged.findings.diagnostics))?,
+    let text = output::render(&judged.findings, args.format, terminal.stdout);
+    out.write_all(text.as_bytes())?;
+    if args.format == Format::Text {
+        writeln!(out, "{}", judged.summary())?;
     }
-    Ok(judged.exit)
+    match judged.exit {
+        Exit::Ok if unwritten => Ok(Exit::Problems),
+        exit => Ok(exit),
+    }
+}
+
+/// Shows and writes fixes as the options ask; says whether a file could not be written.
+fn mend(args: &Args, judged: Judged, terminal: Terminal) -> anyhow::Result<(Judged, bool)> {
+    if !args.fix && !args.diff {
+        return Ok((judged, false));
+    }
+    // With `--diff` the files stay, so what is found in them stays too.
+    let kept = args.diff.then(|| judge(args)).transpose()?;
+    let roots = judged.roots.clone();
+    let (mended, changes) = fix::fix(args, judged)?;
+    let mut err = std::io::stderr().lock();
+    // Programs read standard output.
+    if args.format == Format::Text {
+        let diff = changes.diff(terminal.stdout);
+        std::io::stdout().lock().write_all(diff.as_bytes())?;
+    } else {
+        err.write_all(changes.diff(terminal.stderr).as_bytes())?;
+    }
+    let verb = if args.fix { "mended" } else { "can be mended" };
+    let (findings, files) = (
+        count(changes.applied, "finding"),
+        count(changes.files(), "file"),
+    );
+    writeln!(err, "{findings} {verb} in {files}")?;
+    if changes.refused > 0 {
+        let refused = count(changes.refused, "fix");
+        writeln!(
+            err,
+            "{refused} left alone, as a rule would get another version"
+        )?;
+    }
+    if let Some(kept) = kept {
+        return Ok((kept, false));
+    }
+    let problems = changes.write(&roots);
+    for problem in &problems {
+        writeln!(err, "palisade: {}", printable(&format!("{problem:#}")))?;
+    }
+    Ok((mended, !problems.is_empty()))
 }
 
 fn explain(name: &str, terminal: Terminal) -> anyhow::Result<Exit> {
@@ -93,21 +157,44 @@ pub struct Judged {
     pub rules: usize,
     /// Correlations that load.
     pub correlations: usize,
+    /// Findings that are denied.
+    pub denied: usize,
+    /// Every rule that was read.
+    pub list: Vec<Listed>,
+    /// Files and folders whose rules were judged.
+    pub roots: Vec<PathBuf>,
+
     /// How the program ends.
     pub exit: Exit,
 }
 
 impl Judged {
+    /// Whether a file lies below what was named.
+    fn may_write(&self, name: &str) -> bool {
+        let path = Path::new(name);
+        self.roots.iter().any(|root| path.starts_with(root))
+    }
+
     fn summary(&self) -> String {
-        let errors = self.findings.errors();
-        let others = self.findings.diagnostics.len() - errors;
-        format!(
+        let of = |severity| {
+            let all = self.findings.diagnostics.iter();
+            all.filter(|one| one.severity == severity).count()
+        };
+        let mut text = format!(
             "{}, {}; {}, {}",
             count(self.rules, "rule"),
             count(self.correlations, "correlation"),
-            count(errors, "error"),
-            count(others, "warning")
-        )
+            count(of(Severity::Error), "error"),
+            count(of(Severity::Warning), "warning")
+        );
+        let infos = of(Severity::Info);
+        if infos > 0 {
+            text.extend([", ", &count(infos, "info")]);
+        }
+        if self.denied > 0 {
+            text.extend(["; ", &self.denied.to_string(), " denied"]);
+        }
+        text
     }
 }
 
@@ -123,10 +210,16 @@ fn count(number: usize, what: &str) -> String {
 /// # Errors
 /// When the file of observed fields cannot be read.
 pub fn judge(args: &Args) -> anyhow::Result<Judged> {
+    judge_drafts(args, &Drafts::new())
+}
+
+/// As [`judge`], with drafts in the place of what files hold.
+fn judge_drafts(args: &Args, drafts: &Drafts) -> anyhow::Result<Judged> {
     let observed = observed(args.observed.as_deref())?;
     let mut findings = Findings::default();
     let mut rules = Rules::of_paths(&[]);
     let mut pipelines = Pipelines::built_in();
+    let mut configured = Vec::new();
     let mut unusable = false;
     if args.config.is_some() || args.paths.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("palisade.yaml"));
@@ -136,6 +229,7 @@ pub fn judge(args: &Args) -> anyhow::Result<Judged> {
                 findings.add(&name, &loaded.findings.text, loaded.findings.diagnostics);
                 rules = loaded.config.rules;
                 pipelines = loaded.config.pipelines;
+                configured = loaded.config.check_levels;
             }
             Err(wrong) => {
                 findings.add(&name, &wrong.text, wrong.diagnostics);
@@ -149,15 +243,16 @@ pub fn judge(args: &Args) -> anyhow::Result<Judged> {
     let lint = Lint {
         observed: Some(&observed),
         now: Some(Clock::start().now()),
+        drafts: Some(drafts),
     };
-    let loaded = rules::load_and_lint(
-        &rules.with_paths(&args.paths),
-        &pipelines,
-        EngineOptions::default(),
-        lint,
-    );
+    let rules = rules.with_paths(&args.paths);
+    let loaded = rules::load_and_lint(&rules, &pipelines, EngineOptions::default(), lint);
     findings.join(loaded.findings);
-    let exit = match findings.errors() {
+    let levels = Levels::new(&configured, &args.deny);
+    levels.apply(&mut findings.diagnostics);
+    let all = findings.diagnostics.iter();
+    let denied = all.filter(|one| levels.denies(one)).count();
+    let exit = match findings.errors() + denied {
         _ if unusable => Exit::Usage,
         0 => Exit::Ok,
         _ => Exit::Problems,
@@ -167,26 +262,9 @@ pub fn judge(args: &Args) -> anyhow::Result<Judged> {
         rules: engine.map_or(0, |engine| engine.rules().len()),
         correlations: engine.map_or(0, Engine::correlation_count),
         findings,
+        denied,
+        list: loaded.rules,
+        roots: rules.paths.into_iter().map(|path| path.path).collect(),
         exit,
     })
-}
-
-/// `{"diagnostics":[{"code","severity","file","line","column","message","help","rule"}]}`.
-fn json(diagnostics: &[Diagnostic]) -> serde_json::Value {
-    let diagnostics: Vec<_> = diagnostics
-        .iter()
-        .map(|one| {
-            serde_json::json!({
-                "code": one.code,
-                "severity": one.severity.name(),
-                "file": &*one.place.file,
-                "line": one.place.line,
-                "column": one.place.column,
-                "message": one.message,
-                "help": one.help,
-                "rule": one.rule,
-            })
-        })
-        .collect();
-    serde_json::json!({ "diagnostics": diagnostics })
 }

@@ -58,11 +58,13 @@ pub enum Section {
     Breaker,
     /// `log:`.
     Log,
+    /// `check:`.
+    Check,
 }
 
 impl Section {
     /// All sections with their headings, in the order of the reference.
-    const ALL: [(Self, &'static str); 26] = [
+    const ALL: [(Self, &'static str); 27] = [
         (Self::Top, "Top level"),
         (Self::Rules, "`rules` as a mapping"),
         (Self::RulePath, "`rules.paths[]` as a mapping"),
@@ -89,6 +91,7 @@ impl Section {
         (Self::DeadLetters, "`dead_letters`"),
         (Self::Breaker, "`dead_letters.breaker`"),
         (Self::Log, "`log`"),
+        (Self::Check, "`check`"),
     ];
 }
 

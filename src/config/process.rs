@@ -31,6 +31,7 @@ impl Reader<'_> {
         let breaker = self.breaker(&top);
         let lateness = self.value(&top, "lateness", value::duration);
         let log = self.log(&top);
+        let check_levels = self.check_levels(&top);
         Some(Config {
             rules: rules?,
             pipelines: pipelines?,
@@ -42,6 +43,7 @@ impl Reader<'_> {
             breaker: breaker?,
             lateness,
             log: log?,
+            check_levels,
         })
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{described, list, one_or_list};
+use crate::config::CheckLevel;
 use crate::config::options::{Default, Kind, ROWS, Row, Section};
 
 /// Where a variable of the environment stands for a value.
@@ -75,6 +76,12 @@ fn nested(row: &Row) -> Option<Value> {
         (Section::Top, "dead_letters") => section(&[Section::DeadLetters]),
         (Section::Top, "reload") => section(&[Section::Reload]),
         (Section::Top, "log") => section(&[Section::Log]),
+        (Section::Top, "check") => section(&[Section::Check]),
+        (Section::Check, "levels") => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^PAL[0-9]{4}$"},
+            "additionalProperties": {"enum": CheckLevel::ALL.map(|(word, _)| word)},
+        }),
         (Section::Top, "sources") => by_type(&[
             (
                 "kafka",

@@ -33,6 +33,7 @@ pub const ROWS: &[Row] = &[
     row(Section::Top, "dead_letters", Kind::Nested("mapping"), Absent("the defaults below"), "What happens to records that cannot become events."),
     row(Section::Top, "lateness", Kind::Duration, Absent("each log type's own"), "How much later than the newest record of its source an event may arrive and still be counted in order by correlations. Longer holds more state; `0s` expects order."),
     row(Section::Top, "log", Kind::Nested("mapping"), Absent("the defaults below"), "The log of the process itself, on standard error. It never holds event content."),
+    row(Section::Top, "check", Kind::Nested("mapping"), Absent("the defaults below"), "How `palisade check` judges this set. Nothing else reads it."),
 
     row(Section::Rules, "paths", Kind::Nested("list of paths or mappings"), Required, "Folders and files of rules, in load order; a mapping chooses among the rules of its path. Folders are read with all below them (`*.yml`, `*.yaml`; not `*.cases.yml`, `pipelines/`, `lists/`). A file that several paths reach is loaded once, as the first one wants it that wants it at all."),
     row(Section::Rules, "overrides", Kind::Nested("mapping from rule ids"), Absent("rules are as written"), "What holds for single rules in place of what they say. The key is the rule's id, or its name."),
@@ -119,4 +120,6 @@ pub const ROWS: &[Row] = &[
 
     row(Section::Log, "format", Kind::Choice(&["pretty", "json"]), Value("pretty"), "`json` for collectors: one object a line."),
     row(Section::Log, "level", Kind::Text, Value("info"), "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,palisade_ingest=debug`."),
+
+    row(Section::Check, "levels", Kind::Nested("mapping of code to `off`, `info`, `warning`, `deny`"), Absent("each code's own"), "What becomes of the findings of a code, such as `{PAL1001: deny}`: left out, shown as information or as warning, or a reason to exit with 1. Errors have no level."),
 ];

@@ -1,0 +1,313 @@
+//! `palisade check` as a person and as a pipeline of builds meet it: formats, levels, comments, fixes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const CONFIG: &str = "\
+rules: [rules]
+sources:
+  - {name: logs, type: file, path: logs}
+";
+
+/// A rule with one warning, PAL1002 in line 2.
+const RULE: &str = "\
+title: Sign-in to a locked account
+id: locked-017
+status: test
+description: Somebody tried to sign in to an account that is locked after too many wrong passwords.
+author: Palisade
+date: 2026-03-02
+tags:
+  - attack.credential-access
+  - attack.t1110
+logsource:
+  product: azure
+  service: signinlogs
+detection:
+  selection:
+    ResultType: '50053'
+  condition: selection
+falsepositives:
+  - A device that still has the old password
+level: low
+";
+
+/// The id as the specification asks for it.
+const UUID: &str = "6f1cbd1e-4a26-4d52-9c39-3a0f6a4b7c11";
+
+fn folder(rule: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    put(dir.path(), "rules/locked.yml", rule);
+    put(dir.path(), "palisade.yaml", CONFIG);
+    dir
+}
+
+fn put(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+    fs::write(path, text).expect("a file");
+}
+
+fn rule_in(dir: &tempfile::TempDir) -> String {
+    fs::read_to_string(dir.path().join("rules/locked.yml")).expect("the rule")
+}
+
+fn check(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .arg("check")
+        .args(args)
+        .current_dir(dir)
+        .env_remove("PALISADE_HTTP_LISTEN")
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// Exit status and `CODE severity` of all findings.
+fn findings(dir: &Path, args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let output = check(dir, &[&["--format", "json"], args].concat());
+    let read: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+    let found = read["diagnostics"].as_array().expect("a list");
+    let found = found.iter().map(|one| {
+        let text = |key: &str| one[key].as_str().expect("text").to_owned();
+        format!("{} {}", text("code"), text("severity"))
+    });
+    (output.status.code(), found.collect())
+}
+
+#[test]
+fn warning_passes_unless_it_is_denied() {
+    let dir = folder(RULE);
+    let found = vec!["PAL1002 warning".to_owned()];
+    for (args, status) in [
+        (&["rules"][..], 0),
+        (&["rules", "--deny", "warnings"], 1),
+        (&["rules", "--deny", "pal1002"], 1),
+        (&["rules", "--deny", "PAL1001"], 0),
+    ] {
+        assert_eq!(
+            findings(dir.path(), args),
+            (Some(status), found.clone()),
+            "{args:?}"
+        );
+    }
+    let text = stdout(&check(dir.path(), &["rules", "--deny", "PAL1002"]));
+    assert!(
+        text.ends_with("1 rule, 0 correlations; 0 errors, 1 warning; 1 denied\n"),
+        "{text}"
+    );
+    let output = check(dir.path(), &["rules", "--deny", "PAL1002x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean `PAL1002`?"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn configuration_lowers_raises_and_denies_what_is_no_error() {
+    let dir = folder(RULE);
+    for (level, status, found) in [
+        ("off", 0, None),
+        ("info", 0, Some("PAL1002 info")),
+        ("warning", 0, Some("PAL1002 warning")),
+        ("deny", 1, Some("PAL1002 warning")),
+    ] {
+        let config = format!("{CONFIG}check: {{levels: {{PAL1002: {level}}}}}\n");
+        put(dir.path(), "palisade.yaml", &config);
+        let expected = found.into_iter().map(str::to_owned).collect();
+        assert_eq!(
+            findings(dir.path(), &[]),
+            (Some(status), expected),
+            "{level}"
+        );
+    }
+    for (entry, code) in [
+        ("PAL0302: off", "PAL0803 error"),
+        ("PAL102: off", "PAL0803 error"),
+        ("PAL1002: error", "PAL0803 error"),
+        ("PAL1002: [off]", "PAL0802 error"),
+    ] {
+        let config = format!("{CONFIG}check: {{levels: {{{entry}}}}}\n");
+        put(dir.path(), "palisade.yaml", &config);
+        let (status, found) = findings(dir.path(), &[]);
+        assert_eq!((status, found[0].as_str()), (Some(2), code), "{entry}");
+    }
+}
+
+#[test]
+fn comment_with_a_reason_accepts_a_finding_even_if_it_is_denied() {
+    let comment = "id: locked-017 # palisade: allow(PAL1002) ids of the old system\n";
+    let dir = folder(&RULE.replace("id: locked-017\n", comment));
+    let args = ["rules", "--deny", "warnings"];
+    assert_eq!(findings(dir.path(), &args), (Some(0), Vec::new()));
+    put(
+        dir.path(),
+        "rules/locked.yml",
+        &RULE.replace("id: locked-017\n", &comment.replace("locked-017", UUID)),
+    );
+    assert_eq!(
+        findings(dir.path(), &args),
+        (Some(1), vec!["PAL2001 warning".to_owned()])
+    );
+}
+
+#[test]
+fn workflow_gets_an_annotation_at_the_line() {
+    let dir = folder(RULE);
+    let output = check(dir.path(), &["rules", "--format", "github"]);
+    assert_eq!(
+        stdout(&output)
+            .lines()
+            .next()
+            .and_then(|line| line.split("::").nth(1)),
+        Some("warning file=rules/locked.yml,line=2,col=5,endLine=2,endColumn=15,title=PAL1002")
+    );
+}
+
+#[test]
+fn code_scanning_gets_a_log_with_place_and_rule() {
+    let dir = folder(RULE);
+    let output = check(dir.path(), &["rules", "--format", "sarif"]);
+    let log: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let run = &log["runs"][0];
+    assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "PAL1002");
+    let result = &run["results"][0];
+    assert_eq!(
+        (&result["ruleId"], &result["level"]),
+        (&"PAL1002".into(), &"warning".into())
+    );
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "rules/locked.yml");
+    assert_eq!(place["region"]["startLine"], 2);
+}
+
+#[test]
+fn no_format_prints_escapes_of_a_rule_raw() {
+    let evil = "\"\\e]0;owned\\a\\x9b2J\\u202e\"";
+    let rule = RULE
+        .replace("level: low", &format!("level: {evil}"))
+        .replace("author: Palisade", "author: \u{202e}Palisade");
+    let dir = folder(&rule.replace("locked-017", evil));
+    for format in ["text", "json", "sarif", "github"] {
+        let output = check(dir.path(), &["rules", "--format", format]);
+        let text = stdout(&output);
+        assert!(text.contains("PAL0204"), "{format}: {text}");
+        let raw = text.chars().find(|c| {
+            matches!(c, '\u{0}'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{202e}')
+        });
+        assert_eq!(raw, None, "{format}");
+    }
+}
+
+#[test]
+fn explanation_is_printed_and_an_unknown_code_leads_to_a_near_one() {
+    let dir = folder(RULE);
+    let output = check(dir.path(), &["--explain", "pal1002"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("warning[PAL1002]: an id is no UUID\n"));
+    let output = check(dir.path(), &["--explain", "PAL1002x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean `PAL1002`?"),
+        "{}",
+        stderr(&output)
+    );
+    let output = check(dir.path(), &["--explain", "PAL1002", "rules"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// A rule whose tag is in upper case and whose comment is left over.
+fn untidy() -> String {
+    RULE.replace(
+        "locked-017",
+        &format!("{UUID} # palisade: allow(PAL1002) old"),
+    )
+    .replace("attack.t1110", "attack.T1110")
+}
+
+#[test]
+fn diff_shows_fixes_and_writes_nothing() {
+    let dir = folder(&untidy());
+    let output = check(dir.path(), &["rules", "--diff"]);
+    let text = stdout(&output);
+    assert!(
+        text.starts_with("--- rules/locked.yml\n+++ rules/locked.yml\n@@ "),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n-  - attack.T1110\n+  - attack.t1110\n"),
+        "{text}"
+    );
+    assert!(text.contains("warning[PAL2001]"), "{text}");
+    assert!(
+        stderr(&output).contains("can be mended in 1 file"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(rule_in(&dir), untidy());
+}
+
+#[test]
+fn fix_writes_what_it_showed_and_keeps_permissions() {
+    let dir = folder(&untidy());
+    let path = dir.path().join("rules/locked.yml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("permissions");
+    let output = check(dir.path(), &["rules", "--fix", "--deny", "warnings"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert!(stdout(&output).contains("+  - attack.t1110\n"));
+    assert_eq!(rule_in(&dir), RULE.replace("locked-017", UUID));
+    let mode = fs::metadata(&path).expect("the rule").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    let names = fs::read_dir(dir.path().join("rules")).expect("the folder");
+    assert_eq!(names.count(), 1, "nothing is left behind");
+    let again = check(dir.path(), &["rules", "--fix"]);
+    assert!(
+        stderr(&again).contains("0 findings mended in 0 files"),
+        "{}",
+        stderr(&again)
+    );
+}
+
+#[test]
+fn fix_keeps_standard_output_for_programs() {
+    let dir = folder(&untidy());
+    let (status, found) = findings(dir.path(), &["rules", "--fix"]);
+    assert_eq!((status, found), (Some(0), Vec::new()));
+}
+
+#[test]
+fn fix_follows_no_link_out_of_the_folder() {
+    let dir = folder(&untidy());
+    let outside = tempfile::tempdir().expect("a directory");
+    let target = outside.path().join("other.yml");
+    fs::rename(dir.path().join("rules/locked.yml"), &target).expect("a file");
+    std::os::unix::fs::symlink(&target, dir.path().join("rules/locked.yml")).expect("a link");
+    let output = check(dir.path(), &["rules", "--fix"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("leads out of the folders"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(fs::read_to_string(&target).expect("the rule"), untidy());
+}
