@@ -226,6 +226,28 @@ sinks:
 http: {listen: \"127.0.0.1:9600\"}
 ```
 
+Which rules are loaded can be said more closely, for each path and for single rules:
+
+```yaml
+rules:
+  paths:
+    - detections                                    # all of it
+    - path: sigma/rules                             # of this
+      include: [cloud/azure, \"windows/**/*kerberos*\"]
+      exclude: [\"**/experimental\"]
+      min_level: high
+      status: [stable, test]
+  overrides:
+    0f6c8f0e-3f0c-4f67-a0a5-5b0a6d1f7f21: {level: critical}
+    6b1c8a3d-7a52-4f3c-9a56-0f5d0c3b7e42: {disabled: true}
+    password_spray: {suppress: {for: 1d}}
+on_rule_error: refuse
+```
+
+`palisade rules` shows what comes of it. A rule that is left out but that a wanted correlation refers to is
+loaded for it, and never alerts on its own; a rule that only correlations refer to which are left out goes
+with them.
+
 - **Paths** are relative to the folder of the configuration file.
 - **Durations** are a whole number and `ms`, `s`, `m`, `h`, `d` or `w`: `90s`, `10m`, `30d`.
 - **Sizes** are a whole number, alone or with `kB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,

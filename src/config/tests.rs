@@ -1,13 +1,14 @@
 use std::path::Path;
 
 use palisade_detect::diagnostic::Color;
+use palisade_detect::rule::{Level, Status, Suppress};
 use palisade_detect::time::Span;
 
 use super::client::Mechanism;
 use super::load::{Findings, Loaded, parse};
 use super::options::{Default, Kind, ROWS, Section, keys, reference};
 use super::reader::From;
-use super::{LogFormat, SinkKind, SourceKind, Start, show};
+use super::{LogFormat, OnRuleError, SinkKind, SourceKind, Start, show};
 use crate::page;
 use crate::topology::stage::UnknownPolicy;
 
@@ -101,6 +102,36 @@ fn example_of_the_reference_is_read_with_its_defaults() {
     assert!(
         matches!(&config.sinks[1].kind, SinkKind::Kafka { topic, .. } if topic == "palisade-alerts")
     );
+}
+
+#[test]
+fn choice_of_the_reference_is_read() {
+    let reference = reference();
+    let mut blocks = reference.split("```yaml\n").skip(2);
+    let block = blocks.next().and_then(|rest| rest.split("```").next());
+    let text =
+        block.expect("a second example").to_owned() + "sources: [{name: f, type: file, path: x}]\n";
+    let loaded = load(&text).unwrap_or_else(|findings| panic!("{}", findings.render(Color::Never)));
+    let rules = loaded.config.rules;
+    let [all, some] = rules.paths.as_slice() else {
+        panic!("two paths")
+    };
+    assert_eq!(all.path, Path::new("/etc/palisade/detections"));
+    assert!(all.include.is_empty() && all.min_level.is_none());
+    assert_eq!((some.include.len(), some.exclude.len()), (2, 1));
+    assert_eq!(some.min_level, Some(Level::High));
+    assert_eq!(some.status, [Status::Stable, Status::Test]);
+    let [raised, gone, spray] = rules.overrides.as_slice() else {
+        panic!("three overrides")
+    };
+    assert_eq!(
+        (raised.level, raised.disabled),
+        (Some(Level::Critical), false)
+    );
+    assert!(gone.disabled);
+    let day = Span::from_seconds(86_400);
+    assert_eq!(spray.suppress, Some(Suppress::For(day)));
+    assert_eq!(rules.on_error, OnRuleError::Refuse);
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
     row(Section::RulePath, "status", Kind::Texts, Absent("all statuses"), "Only rules of these statuses: `stable`, `test`, `experimental`, `deprecated`, `unsupported`. A rule that states none is loaded."),
 
     row(Section::Override, "disabled", Kind::Bool, Absent("`false`"), "`true`: the rule, correlation or filter is not loaded, nor are problems with it reported. A correlation that refers to it cannot be honoured."),
-    row(Section::Override, "level", Kind::Choice(&["informational", "low", "medium", "high", "critical"]), Absent("the rule's own"), "The level of the rule and of its alerts. The rule's version stays the same."),
+    row(Section::Override, "level", Kind::Choice(&["informational", "low", "medium", "high", "critical"]), Absent("the rule's own"), "The level of the rule and of its alerts, and what `min_level` is held against. The rule's version stays the same. A rule with `level_from` still takes the field's value where there is one."),
     row(Section::Override, "suppress", Kind::Nested("`none`, or mapping"), Absent("the rule's own"), "How long repeats stay silent. `none` alerts every time."),
 
     row(Section::Suppress, "for", Kind::Duration, Required, "For so long after an alert, by event time."),
