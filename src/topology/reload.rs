@@ -12,7 +12,7 @@ use palisade_detect::diagnostic::Color;
 use palisade_detect::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::Site;
 use super::fold::FoldError;
@@ -23,8 +23,8 @@ use crate::rules::Loaded;
 /// How long files must be left alone before they are read: an editor or `git` writes many.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// How often the quiet may be broken before files are read all the same.
-const DISTURBED_MAX: u32 = 20;
+/// How long the quiet is waited for before files are read all the same.
+const DISTURBED_MAX: Duration = Duration::from_secs(5);
 
 /// Most bytes of diagnostics that `/readyz` shows.
 const SHOWN_BYTES_MAX: usize = 16 * 1024;
@@ -249,7 +249,7 @@ impl Reloads {
 }
 
 fn every(period: Duration) -> Interval {
-    let mut interval = interval_at(tokio::time::Instant::now() + period, period);
+    let mut interval = interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }
@@ -272,7 +272,8 @@ async fn asked(reload: Option<&mut Reload>) -> Cause {
         return pending().await;
     };
     let mut cause = Cause::of(trigger);
-    for _ in 0..DISTURBED_MAX {
+    let latest = Instant::now() + DISTURBED_MAX;
+    while Instant::now() < latest {
         match timeout(QUIET, reload.triggers.recv()).await {
             Ok(Some(next)) => trigger = next,
             Ok(None) | Err(_) => break,

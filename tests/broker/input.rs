@@ -131,6 +131,13 @@ http: {{listen: "127.0.0.1:{port}"}}
         fs::write(self.folder.join("config.yaml"), text).expect("a configuration");
     }
 
+    /// Adds lines to the configuration.
+    pub fn configure(&self, lines: &str) {
+        let path = self.folder.join("config.yaml");
+        let text = fs::read_to_string(&path).expect("the configuration");
+        fs::write(path, text + lines).expect("a configuration");
+    }
+
     /// The answer of the process's HTTP port: status and body; `None` while it does not listen.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         crate::support::http_get(self.port, path)

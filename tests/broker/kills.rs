@@ -12,14 +12,14 @@ use crate::support::wait_for;
 const KILLS: usize = 20;
 
 /// A number that differs from run to run.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish()
 }
 
 /// Runs until everything in the topic is finished and delivered, then ends the program.
-fn drain(setup: &Setup, broker: &Broker) {
+pub fn drain(setup: &Setup, broker: &Broker) {
     let run = Palisade::run(&setup.folder);
     wait_for(
         "every record to be finished and every alert to be delivered",

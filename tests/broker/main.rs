@@ -19,3 +19,4 @@ mod hostile;
 mod outages;
 mod secured;
 mod metrics;
+mod reload;

@@ -106,9 +106,18 @@ pub fn single_ids(alerts: &[Value]) -> BTreeSet<String> {
 
 /// Ids of the alerts of correlations.
 pub fn correlation_ids(alerts: &[Value]) -> BTreeSet<String> {
-    ids(alerts
-        .iter()
-        .filter(|alert| text(alert, "/rule/type") != "single"))
+    ids(alerts.iter().filter(|alert| is_of_correlation(alert)))
+}
+
+/// Neither of a single event nor about Palisade itself.
+fn is_of_correlation(alert: &Value) -> bool {
+    !matches!(text(alert, "/rule/type"), "single" | "operational")
+}
+
+/// The alerts about Palisade itself.
+pub fn operational(alerts: &[Value]) -> Vec<&Value> {
+    let of = |alert: &&Value| text(alert, "/rule/type") == "operational";
+    alerts.iter().filter(of).collect()
 }
 
 /// Ids of alerts.
@@ -121,9 +130,7 @@ pub fn ids<'a>(alerts: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> 
 
 /// The groups that fired: correlation and group.
 pub fn fired(alerts: &[Value]) -> BTreeSet<(String, String)> {
-    let correlations = alerts
-        .iter()
-        .filter(|alert| text(alert, "/rule/type") != "single");
+    let correlations = alerts.iter().filter(|alert| is_of_correlation(alert));
     let group = |alert: &Value| alert.pointer("/group/fields").map(Value::to_string);
     correlations
         .map(|alert| {

@@ -39,6 +39,13 @@ impl Palisade {
         self.process.as_ref().expect("still running").id()
     }
 
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        let process = self.process.as_ref().expect("still running");
+        let pid = rustix::process::Pid::from_child(process);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("our child");
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.end();
