@@ -88,6 +88,20 @@ fn readyz_names_the_part_that_waits() {
 }
 
 #[test]
+fn readyz_says_notes_besides_and_stays_ready() {
+    let (server, health) = server();
+    health.note("reload", Some("refused:\nerror\n".to_owned()));
+    let answer = get(&server, "/readyz");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.ends_with("ready\nreload: refused:\nerror\n"),
+        "{answer}"
+    );
+    health.note("reload", None);
+    assert!(get(&server, "/readyz").ends_with("\r\n\r\nready\n"));
+}
+
+#[test]
 fn metrics_are_served_and_head_has_no_body() {
     let (server, _health) = server();
     let answer = get(&server, "/metrics");

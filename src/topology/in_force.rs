@@ -21,6 +21,7 @@ use palisade_detect::id::Id;
 use palisade_detect::matches::{self, Body, Record, Settings};
 use palisade_detect::time::{Span, Timestamp};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::appender::Ticks;
 use super::fold::{self, FoldError, Folds, Suppression};
@@ -207,8 +208,7 @@ impl InForce {
         }
         let own = self.engine.correlations().iter().map(|def| def.version);
         let wanted: BTreeSet<Id> = going_on.keys().copied().chain(own).collect();
-        let bodies: Vec<&[u8]> = bodies.iter().map(AsRef::as_ref).collect();
-        let judging = self.engine.beside(&bodies, &wanted);
+        let judging = self.beside(bodies, wanted).await;
         let mut settings = fold::settings(self.engine.correlations(), self.context.suppression);
         if let Some(lateness) = self.context.lateness {
             settings.lateness.fill(lateness.ticks());
@@ -227,6 +227,19 @@ impl InForce {
             }
         }
         Ok((judging, settings))
+    }
+
+    /// The rules as loaded with others beside them; compiled where that keeps nobody waiting.
+    async fn beside(&self, bodies: Vec<Bytes>, wanted: BTreeSet<Id>) -> Engine {
+        let engine = Arc::clone(&self.engine);
+        let compiled = spawn_blocking(move || {
+            let bodies: Vec<&[u8]> = bodies.iter().map(AsRef::as_ref).collect();
+            engine.beside(&bodies, &wanted)
+        });
+        compiled.await.unwrap_or_else(|_| {
+            tracing::error!("compiling replaced correlations panicked; please report it");
+            self.engine.beside(&[], &BTreeSet::new())
+        })
     }
 
     /// Says of each replaced version when it goes, where that is not known yet.

@@ -236,3 +236,79 @@ pub fn alert(change: Change<'_>, digest: blake3::Hash, bucket: u64, now: String)
         truncated: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use palisade_detect::engine::EngineOptions;
+    use palisade_detect::rule::RuleFile;
+
+    use super::*;
+    use crate::rules;
+
+    fn inventory(rules: &[(u32, &str, &str)]) -> Inventory {
+        let rule = |(id, title, value): &(u32, &str, &str)| {
+            format!(
+                "title: {title}\nid: 11111111-1111-4111-8111-{id:012}\nlogsource: {{product: p}}\n\
+                 detection: {{s: {{A: {value}}}, condition: s}}\n"
+            )
+        };
+        let text: Vec<String> = rules.iter().map(rule).collect();
+        let file = RuleFile {
+            name: "r.yml".into(),
+            bytes: text.join("---\n").into_bytes(),
+        };
+        let loaded = rules::load_files(&[file], &[], EngineOptions::default());
+        Inventory::of(&loaded.engine.unwrap())
+    }
+
+    #[test]
+    fn what_was_added_removed_and_changed_is_told_apart() {
+        let before = inventory(&[
+            (1, "One", "a"),
+            (2, "Two", "a"),
+            (3, "Three", "a"),
+            (4, "Four", "a"),
+        ]);
+        let after = inventory(&[
+            (2, "Two", "b"),
+            (3, "Third", "a"),
+            (4, "Four", "a"),
+            (5, "Five", "a"),
+        ]);
+        let changes = before.changes(&after);
+        let titles = |rules: &[String]| -> Vec<String> {
+            let title = |rule: &String| rule.split_once(' ').unwrap().1.to_owned();
+            rules.iter().map(title).collect()
+        };
+        assert_eq!(titles(&changes.added), ["Five"]);
+        assert_eq!(titles(&changes.removed), ["One"]);
+        assert_eq!(titles(&changes.changed), ["Two", "Third"]);
+        assert!(before.changes(&before).is_empty());
+        assert_ne!(before.digest(), after.digest());
+    }
+
+    #[test]
+    fn an_alert_names_a_few_rules_and_counts_them_all() {
+        let many: Vec<(u32, &str, &str)> = (0..30).map(|id| (id, "Many", "a")).collect();
+        let after = inventory(&many);
+        let changes = Inventory::default().changes(&after);
+        let said = |bucket| {
+            alert(
+                Change::Known(&changes),
+                after.digest(),
+                bucket,
+                "t".to_owned(),
+            )
+        };
+        let (one, other) = (said(7), said(8));
+        assert_eq!(one.title, "Rules changed: 30 added, 0 removed, 0 changed");
+        assert!(one.description.unwrap().ends_with("added: 10 more"));
+        assert_eq!(one.labels["rules_added"], "30");
+        assert_ne!(
+            one.alert_id, other.alert_id,
+            "there and back are two alerts"
+        );
+        assert_eq!(one.dedupe_key, other.dedupe_key);
+        assert_eq!(said(7).alert_id, one.alert_id);
+    }
+}

@@ -137,6 +137,8 @@ impl Reloads {
             .as_ref()
             .and_then(|reload| reload.poll)
             .map(every);
+        // Whatever changed before anybody watched.
+        self.load(Cause::Look).await?;
         loop {
             let expiry = self.expiry();
             let cause = tokio::select! {

@@ -217,25 +217,45 @@ impl Sink for Remember {
 }
 
 /// Rule files made of a text.
-struct Rules(Mutex<String>);
+struct Rules {
+    text: Mutex<String>,
+    /// When they mean something else without a change of the text.
+    changes_at: Mutex<Option<(Timestamp, String)>>,
+}
 
 impl Rules {
     fn of(text: &str) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(text.to_owned())))
+        Arc::new(Self {
+            text: Mutex::new(text.to_owned()),
+            changes_at: Mutex::default(),
+        })
     }
 }
 
 impl Files for Rules {
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(blake3::hash(lock(&self.0).as_bytes()))
+        Fingerprint(blake3::hash(lock(&self.text).as_bytes()))
     }
 
-    fn load(&self, _: Timestamp) -> rules::Loaded {
+    fn load(&self, now: Timestamp) -> rules::Loaded {
+        let mut text = lock(&self.text).clone();
+        let mut changes_at = None;
+        if let Some((at, later)) = &*lock(&self.changes_at) {
+            if now < *at {
+                changes_at = Some(*at);
+            } else {
+                text.clone_from(later);
+            }
+        }
         let file = RuleFile {
             name: Arc::from("rules.yml"),
-            bytes: lock(&self.0).as_bytes().to_vec(),
+            bytes: text.into_bytes(),
         };
-        rules::load_files(&[file], &[], EngineOptions::default())
+        let loaded = rules::load_files(&[file], &[], EngineOptions::default());
+        rules::Loaded {
+            changes_at,
+            ..loaded
+        }
     }
 }
 

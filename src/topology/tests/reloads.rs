@@ -1,6 +1,7 @@
 //! Rules that change while records come in.
 
 use super::*;
+use palisade_detect::time::Span;
 
 /// A whole set whose correlation counts further, and whose first rule has another title.
 fn stricter() -> String {
@@ -13,7 +14,7 @@ fn stricter() -> String {
 fn change(life: &Life, rules: &Rules, text: &str, result: &str) {
     let series = format!("palisade_rule_reloads_total{{result=\"{result}\"}}");
     let before = life.metric(&series);
-    text.clone_into(&mut lock(&rules.0));
+    text.clone_into(&mut lock(&rules.text));
     life.triggers.try_send(Trigger::Files).unwrap();
     wait_for(&series, || life.metric(&series) == before + 1);
 }
@@ -198,6 +199,25 @@ fn a_set_with_an_error_changes_nothing_and_says_so() {
     change(&life, &rules, &stricter(), "applied");
     assert_eq!(life.metric("palisade_rules_reload_failed"), 0);
     assert!(life.site.health.notes().is_empty());
+    life.drain().unwrap();
+}
+
+#[test]
+fn rules_change_by_themselves_when_their_time_has_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::with(1);
+    let rules = Rules::of(RULES);
+    let life = Life::start_with(dir.path(), &broker, 0, &rules);
+    let soon = life.site.clock.now().plus(Span::from_ticks(1_000));
+    *lock(&rules.changes_at) = Some((soon, stricter()));
+    // The end of the exception is learnt of when the rules are read.
+    life.triggers.try_send(Trigger::Signal).unwrap();
+    let series = "palisade_rule_reloads_total{result=\"applied\"}";
+    wait_for(series, || life.metric(series) == 1);
+    broker.sign_in(0, ("bob", "success"), 0);
+    settled(&life, &broker);
+    let alerts = life.alerts();
+    assert!(alerts.iter().any(|alert| alert.title == "Signed in"));
     life.drain().unwrap();
 }
 
