@@ -213,21 +213,13 @@ fn load_from(
     let mut chosen = select::choose(&rules.paths);
     let (mut maps, unread) = pipeline_files(pipelines);
     put_drafts(lint, &mut maps);
-    let usable = unread.is_empty();
+    let failed = unread.first().cloned();
     let (mut cases, unreadable) = match lint {
         Some(_) => chosen.cases(&rules.paths),
         None => Default::default(),
     };
-    let mut files = std::mem::take(&mut chosen.files);
-    let wanted = files.len();
-    put_drafts(lint, &mut files);
     put_drafts(lint, &mut cases);
-    let mut parsed = parse(&files, lint);
-    if !chosen.others.is_empty() && leads_nowhere(&parsed.diagnostics) {
-        // What is missing may stand in a file that is not wanted for its own sake.
-        files.extend(chosen.read_others());
-        parsed = parse(&files, lint);
-    }
+    let (files, wanted, mut parsed) = parse_chosen(&mut chosen, lint);
     let names = || files.iter().map(|file| &*file.name);
     let others: BTreeSet<&str> = names().skip(wanted).collect();
     let choice = Choice {
@@ -267,12 +259,40 @@ fn load_from(
         }),
     };
     loaded.findings.keep_configuration(rules);
+    if let Some(error) = &failed {
+        list::skip_all(&mut loaded.rules, error);
+    }
     Loaded {
-        engine: loaded.engine.filter(|_| usable),
+        engine: loaded.engine.filter(|_| failed.is_none()),
         files: wanted,
         changes_at,
         ..loaded
     }
+}
+
+/// Parses what is wanted, and what that needs; the files of the latter stand behind the former, of which
+/// there are so many.
+fn parse_chosen(
+    chosen: &mut select::Chosen,
+    lint: Option<Lint<'_>>,
+) -> (Vec<RuleFile>, usize, Parsed) {
+    let mut files = std::mem::take(&mut chosen.files);
+    let wanted = files.len();
+    put_drafts(lint, &mut files);
+    let mut parsed = parse(&files, lint);
+    if !chosen.others.is_empty() && leads_nowhere(&parsed.diagnostics) {
+        // What is missing may stand in a file that is not wanted for its own sake.
+        files.extend(chosen.read_others());
+        let with_others = parse(&files, lint);
+        let too_many = |one: &Diagnostic| one.code == code::TOO_MANY_RULES.id;
+        // What is not wanted must not push what is wanted over the limit.
+        if with_others.diagnostics.iter().any(too_many) {
+            files.truncate(wanted);
+        } else {
+            parsed = with_others;
+        }
+    }
+    (files, wanted, parsed)
 }
 
 /// Loads rule files that are in memory, all of them; exceptions do not end.
@@ -401,6 +421,7 @@ impl<'a> Read<'a> {
                 None
             }
         };
+        let read = diagnostics.len();
         let engine = pipelines.map(|pipelines| {
             diagnostics.extend(pipeline::apply(&pipelines, &mut set));
             diagnostics.extend(look(&set));
@@ -408,9 +429,12 @@ impl<'a> Read<'a> {
             diagnostics.extend(problems);
             engine
         });
-        list::add_errors(&mut list, &diagnostics);
-        if let Some(engine) = &engine {
-            list::add_versions(&mut list, engine);
+        let (read, compiled) = diagnostics.split_at(read);
+        list::add_errors(&mut list, read, compiled);
+        match (&engine, read.iter().find(|one| one.is_error())) {
+            (Some(engine), _) => list::add_versions(&mut list, engine),
+            (None, Some(error)) => list::skip_all(&mut list, error),
+            (None, None) => {}
         }
         let skipped = skipped(&diagnostics);
         let mut findings = Findings {

@@ -1,5 +1,6 @@
 //! `rules:`: which rules are loaded, and what is said over them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -261,6 +262,7 @@ impl Reader<'_> {
             self.problem(code::CONFIG_VALUE, &node.place, message);
             return Vec::new();
         }
+        let mut known = BTreeMap::new();
         let mut overrides: Vec<Override> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let Some(rule) = key.as_text().filter(|rule| !rule.is_empty()) else {
@@ -269,6 +271,11 @@ impl Reader<'_> {
                 self.problems.push(problem.with_help("put it in quotes"));
                 continue;
             };
+            let id = rule.to_lowercase();
+            if let Some(line) = known.insert(id, key.place.line) {
+                let message = format!("`{rule}` has an override in line {line} already");
+                self.problem(code::CONFIG_CONFLICT, &key.place, message);
+            }
             let label = format!("rules.overrides.{rule}");
             let map = self.open(Some(value), label, &[Section::Override], &key.place);
             overrides.push(self.override_of(rule, key, &map));

@@ -130,12 +130,12 @@ impl Choice<'_> {
         let mut apply = |meta: &mut Meta, keys: Alerting<'_>| {
             let names = [&meta.id, &meta.name].into_iter().flatten();
             let at = names.clone().find_map(|name| find(name));
+            // Both may be written: the id goes first, the name has no effect.
+            used.extend(names.clone().filter_map(|name| find(name)));
             known.extend(names.cloned());
-            let said = at.map(|at| (&overrides[at], used.insert(at)));
-            disabled.push(said.is_some_and(|(one, _)| one.disabled));
-            if let Some((one, _)) = said {
-                found.extend(change(one, meta, keys));
-            }
+            let said = at.map(|at| &overrides[at]);
+            disabled.push(said.is_some_and(|one| one.disabled));
+            found.extend(said.and_then(|one| change(one, meta, keys)));
         };
         for rule in &mut set.detections {
             apply(&mut rule.meta, Alerting::Detection(&mut rule.palisade));

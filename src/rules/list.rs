@@ -191,41 +191,59 @@ impl Listed {
 }
 
 /// Adds what the errors say: rules that are skipped, and rules and files that were never read.
-pub(super) fn add_errors(list: &mut Vec<Listed>, diagnostics: &[Diagnostic]) {
-    let mut errors: BTreeMap<(Option<String>, Arc<str>), &Diagnostic> = BTreeMap::new();
+///
+/// Errors from `read` are about what is not in the list, and about correlations that the choice refused;
+/// those from `compiled` are about rules in force.
+pub(super) fn add_errors(list: &mut Vec<Listed>, read: &[Diagnostic], compiled: &[Diagnostic]) {
+    let mut unread = first_errors(read);
+    for rule in list.iter_mut() {
+        if rule.state == State::refused() {
+            let key = (Some(rule.key().to_owned()), Arc::clone(&rule.file));
+            rule.state = unread.remove(&key).map_or(State::refused(), skipped_by);
+        }
+    }
+    for ((key, file), error) in first_errors(compiled) {
+        let named =
+            |rule: &&mut Listed| rule.state.is_in_force() && Some(rule.key()) == key.as_deref();
+        // An error that a pipeline raises stands in the pipeline's file.
+        let rule = match list.iter_mut().filter(named).find(|rule| rule.file == file) {
+            None => list.iter_mut().find(named),
+            found => found,
+        };
+        if let Some(rule) = rule {
+            rule.state = skipped_by(error);
+        }
+    }
+    list.extend(unread.into_iter().map(|((key, file), error)| Listed {
+        kind: None,
+        id: key,
+        title: String::new(),
+        level: None,
+        status: None,
+        logsource: None,
+        file,
+        line: error.place.line,
+        version: None,
+        state: skipped_by(error),
+        exception: None,
+    }));
+}
+
+/// The first error of each rule and of each file as a whole.
+fn first_errors(diagnostics: &[Diagnostic]) -> BTreeMap<(Option<String>, Arc<str>), &Diagnostic> {
+    let mut errors = BTreeMap::new();
     for error in diagnostics.iter().filter(|one| one.is_error()) {
         let key = (error.rule.clone(), Arc::clone(&error.place.file));
         errors.entry(key).or_insert(error);
     }
-    for rule in list.iter_mut() {
-        let key = (Some(rule.key().to_owned()), Arc::clone(&rule.file));
-        let skipped = errors.remove(&key);
-        if let Some(error) = skipped {
-            rule.state = skipped_by(error);
-        }
-    }
-    // An error that a pipeline raises stands in the pipeline's file.
-    let mut by_key: BTreeMap<String, usize> = BTreeMap::new();
-    for (at, rule) in list.iter().enumerate() {
-        by_key.entry(rule.key().to_owned()).or_insert(at);
-    }
-    for ((key, file), error) in errors {
-        match key.as_ref().and_then(|key| by_key.get(key)) {
-            Some(at) => list[*at].state = skipped_by(error),
-            None => list.push(Listed {
-                kind: None,
-                id: key,
-                title: String::new(),
-                level: None,
-                status: None,
-                logsource: None,
-                file,
-                line: error.place.line,
-                version: None,
-                state: skipped_by(error),
-                exception: None,
-            }),
-        }
+    errors
+}
+
+/// Without its pipelines no rule is in force.
+pub(super) fn skip_all(list: &mut [Listed], error: &Diagnostic) {
+    for rule in list.iter_mut().filter(|rule| rule.state.is_in_force()) {
+        rule.state = skipped_by(error);
+        rule.version = None;
     }
 }
 

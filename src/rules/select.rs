@@ -7,7 +7,7 @@ use palisade_detect::diagnostic::{self, Diagnostic, code};
 use palisade_detect::rule::RuleFile;
 
 use super::pattern;
-use super::walk::{Walk, cases, name, read};
+use super::walk::{Walk, cases, name};
 use crate::config::rules::{Pattern, RulePath};
 
 /// The rule files of a choice, in load order, of which only those that are wanted are read.
@@ -85,14 +85,12 @@ impl Chosen {
         (found, problems)
     }
 
-    /// Reads the files that no path wants, as far as they can be read.
+    /// Reads the files that no path wants, as far as they can be read; none if they are over a limit.
     pub(super) fn read_others(&self) -> Vec<RuleFile> {
-        let mut seen = self.seen.clone();
-        let unseen = self.others.iter().filter(|file| {
-            let real = file.canonicalize();
-            real.is_ok_and(|real| seen.insert(real))
-        });
-        unseen.filter_map(|file| read(file).ok()).collect()
+        let mut walk = Walk::default();
+        walk.seen.clone_from(&self.seen);
+        let over = self.others.iter().any(|file| walk.file(file).is_err());
+        if over { Vec::new() } else { walk.files }
     }
 }
 

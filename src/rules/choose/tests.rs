@@ -252,6 +252,33 @@ fn override_silences_a_rule_that_does_not_load() {
 }
 
 #[test]
+fn second_rule_of_an_id_is_skipped_and_the_first_stays_in_force() {
+    let twice = rule("a", "") + "---\n" + &rule("a", "");
+    let files = [("a.yml", twice), ("b.yml", rule("a", ""))];
+    assert_eq!(
+        states(&loaded(&files, "rules: r")),
+        ["a loaded", "a skipped: PAL0205", "a skipped: PAL0205"]
+    );
+}
+
+#[test]
+fn without_its_pipelines_no_rule_is_in_force() {
+    let files = [
+        ("a.yml", rule("a", "")),
+        ("p/pipelines/p.yml", "transformations: 7\n".to_owned()),
+    ];
+    for pipeline in ["r/p/pipelines/p.yml", "nowhere.yml"] {
+        let loaded = loaded(&files, &format!("rules: r\npipelines: [{pipeline}]"));
+        assert!(loaded.engine.is_none());
+        assert!(
+            states(&loaded)[0].starts_with("a skipped: "),
+            "{:?}",
+            states(&loaded)
+        );
+    }
+}
+
+#[test]
 fn override_of_suppression_holds() {
     let files = [
         ("a.yml", rule("a", "")),
@@ -393,6 +420,7 @@ fn what_is_wrong_with_the_choice_itself_is_shown_all_at_once() {
   overrides:
     a: {disabled: maybe, suppress: {fro: 1h}}
     b: {suppress: never, level: 3}
+    A: {level: low}
     9: {}
 on_rule_error: ignore
 sources: [{name: f, type: file, path: x}]
