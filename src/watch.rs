@@ -21,6 +21,9 @@ pub const FILES_MAX: usize = 100_000;
 /// Deepest folder below a path that is entered.
 const FOLDER_DEPTH_MAX: usize = 32;
 
+/// Name of a folder of lists.
+const LISTS: &str = "lists";
+
 /// Ends of the names of files that a rule set is made of.
 const ENDS: [&str; 4] = ["yml", "yaml", "txt", "csv"];
 
@@ -38,21 +41,24 @@ impl RuleFiles {
         }
     }
 
-    /// Files and folders that are watched.
-    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+    /// Files and folders that are watched: rules, the lists that may stand beside them, pipelines.
+    fn paths(&self) -> Vec<PathBuf> {
         let rules = self.config.rules.paths.iter().map(|path| &path.path);
-        rules.chain(&self.config.pipelines.files)
+        let lists: BTreeSet<PathBuf> = rules.clone().flat_map(|path| lists(path)).collect();
+        let pipelines = self.config.pipelines.files.iter();
+        rules.chain(pipelines).cloned().chain(lists).collect()
     }
 
     /// Says on `say` when a file changes, for as long as what is returned lives. Where the system
     /// gives no events, that is logged, and polling has to do.
     pub fn watch(&self, say: mpsc::Sender<Trigger>) -> Option<RecommendedWatcher> {
-        let single: BTreeSet<PathBuf> = self
-            .paths()
+        let roots = self.paths();
+        let single: BTreeSet<PathBuf> = roots
+            .iter()
             .filter(|path| !path.is_dir())
             .filter_map(|path| path.file_name().map(PathBuf::from))
             .collect();
-        let folders: Vec<PathBuf> = self.paths().filter(|path| path.is_dir()).cloned().collect();
+        let folders: Vec<PathBuf> = roots.iter().filter(|path| path.is_dir()).cloned().collect();
         let real = folders.iter().filter_map(|path| path.canonicalize().ok());
         let folders: Vec<PathBuf> = real.chain(folders.iter().cloned()).collect();
         let changed = move |event: notify::Result<Event>| {
@@ -74,7 +80,7 @@ impl RuleFiles {
         let mut watcher = watcher
             .map_err(|error| unwatched(Path::new(""), error))
             .ok()?;
-        for path in self.paths() {
+        for path in &roots {
             let (folder, mode) = if path.is_dir() {
                 (path.as_path(), RecursiveMode::Recursive)
             } else {
@@ -86,6 +92,17 @@ impl RuleFiles {
         }
         Some(watcher)
     }
+}
+
+/// Where the lists of the rules at a path may stand: below its folder, or beside it.
+fn lists(path: &Path) -> Vec<PathBuf> {
+    let folder = if path.is_dir() { path } else { parent(path) };
+    let beside = folder.canonicalize().ok();
+    let beside = beside.as_deref().and_then(Path::parent);
+    let both = [Some(folder), beside].into_iter().flatten();
+    both.map(|folder| folder.join(LISTS))
+        .filter(|lists| lists.is_dir())
+        .collect()
 }
 
 /// The folder of a file.
@@ -111,7 +128,7 @@ impl reload::Files for RuleFiles {
     fn fingerprint(&self) -> Fingerprint {
         let mut look = Look::default();
         for path in self.paths() {
-            look.at(path, 0);
+            look.at(&path, 0);
         }
         Fingerprint(look.hasher.finalize())
     }
@@ -150,7 +167,11 @@ impl Look {
             Ok(entries) => entries,
             Err(error) => return self.text(&format!("{} {error}", path.display())),
         };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let mut paths: Vec<PathBuf> = entries
+            .flatten()
+            .take(FILES_MAX)
+            .map(|entry| entry.path())
+            .collect();
         paths.sort();
         self.above.push(real);
         for path in paths {

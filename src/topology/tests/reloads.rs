@@ -77,6 +77,49 @@ fn a_window_over_a_change_of_its_correlation_still_fires_and_once() {
 }
 
 #[test]
+fn an_outer_correlation_that_changes_goes_on_by_an_inner_one_that_does_not() {
+    let outer = "---
+title: Many, and again
+id: 44444444-4444-4444-8444-444444444444
+correlation:
+  type: event_count
+  rules: [many]
+  group-by: [properties.user]
+  timespan: 2h
+  condition: {gte: 2}
+";
+    let named = RULES.replace("title: Many failed", "title: Many failed\nname: many");
+    let chain = format!("{named}{outer}");
+    let (dir, broker) = (tempfile::tempdir().unwrap(), Broker::with(1));
+    let rules = Rules::of(&chain);
+    let life = Life::start_with(dir.path(), &broker, 0, &rules);
+    for number in 0..3 {
+        broker.sign_in(0, ("amy", "fail"), number);
+    }
+    settled(&life, &broker);
+    change(&life, &rules, &chain.replace("gte: 2", "gte: 3"), "applied");
+    broker.sign_in(0, ("amy", "fail"), 3);
+    settled(&life, &broker);
+    wait_for("the old version's alert", || {
+        correlated(&life.alerts()).len() == 1
+    });
+    broker.sign_in(0, ("amy", "fail"), 4);
+    wait_for("the folds", || {
+        settled(&life, &broker);
+        let rows = life
+            .runtime
+            .block_on(life.log.bounds(Stream::Matches))
+            .unwrap();
+        life.metric("palisade_correlation_position") == rows.end
+    });
+    let alerts = life.alerts();
+    let outer = alerts.iter().filter(|alert| alert.group.is_some());
+    assert!(outer.clone().all(|alert| alert.title == "Many, and again"));
+    assert_eq!(outer.count(), 1, "the new version saw two of three");
+    life.drain().unwrap();
+}
+
+#[test]
 fn both_versions_that_fire_on_one_event_raise_one_alert() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::with(1);
