@@ -122,12 +122,17 @@ fn nested(begin: &str, open: &str, close: &str, depth: usize) -> Vec<u8> {
 /// all as text.
 fn judge(examples: &[&Example]) -> (Vec<(&'static str, Severity)>, bool, String) {
     let folder = tempfile::tempdir().expect("a folder");
+    outcome(&args(folder.path(), examples))
+}
+
+/// Writes a set of examples, and gives the options of `check` that are about them.
+fn args(folder: &Path, examples: &[&Example]) -> check::Args {
     let mut args = check::Args::default();
     for example in examples {
-        let path = put(folder.path(), example.file, example.text.as_bytes());
+        let path = put(folder, example.file, example.text.as_bytes());
         match example.kind {
             Kind::Config => {
-                put(folder.path(), "good.yml", GOOD_RULE.as_bytes());
+                put(folder, "good.yml", GOOD_RULE.as_bytes());
                 args.config = Some(path);
             }
             Kind::Pipeline => args.pipelines.push(path),
@@ -136,9 +141,9 @@ fn judge(examples: &[&Example]) -> (Vec<(&'static str, Severity)>, bool, String)
         }
     }
     if args.config.is_none() {
-        args.paths.push(folder.path().to_owned());
+        args.paths.push(folder.to_owned());
     }
-    outcome(&args)
+    args
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
@@ -215,6 +220,47 @@ fn failing_examples_yield_their_code_and_mended_ones_do_not() {
         .filter_map(|code| judge_page(*code, &code.explanation()))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Codes whose fixes keep the meaning of a rule and change its version, so that `--fix` leaves them.
+const LEFT_ALONE: &[Code] = &[
+    code::VALUE_REPEATED,
+    code::WILDCARD_REPEATED,
+    code::WILDCARD_AT_EDGE,
+    code::WINDASH_WITHOUT_DASH,
+    code::CASED_WITHOUT_LETTERS,
+];
+
+/// Says which code keeps a fix that never holds: it would change an id or a version.
+fn judge_fix(code: Code) -> Option<String> {
+    let page = code.explanation();
+    let fails = page.examples.iter();
+    let fails: Vec<_> = fails.filter(|one| one.outcome == Outcome::Fails).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = args(folder.path(), &fails);
+    let judged = check::judge(&args).expect("what the example names can be read");
+    let own = |judged: &check::Judged| {
+        let all = judged.findings.diagnostics.iter();
+        all.filter(|one| one.code == code.id && one.fix.is_some())
+            .count()
+    };
+    let before = own(&judged);
+    let (judged, changes) = check::fix::fix(&args, judged).expect("the files can be read");
+    let after = own(&judged);
+    (after >= before && before > 0).then(|| {
+        let diff = changes.diff(Color::Never);
+        format!("{}: {after} of {before} fixes fail\n{diff}", code.id)
+    })
+}
+
+#[test]
+fn fixes_of_failing_examples_hold() {
+    let others = code::ALL.iter().filter(|code| !LEFT_ALONE.contains(code));
+    let wrong: Vec<String> = others.copied().filter_map(judge_fix).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for code in LEFT_ALONE {
+        assert!(judge_fix(*code).is_some(), "{} holds", code.id);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entry::about;
 use super::{Check, Rule, Workspace, key_of};
-use crate::diagnostic::{Diagnostic, Edit, code};
+use crate::diagnostic::{Diagnostic, code};
 use crate::rule::{Level, Status};
 use crate::yaml::Node;
 
@@ -61,18 +61,11 @@ fn id_upper_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         if is_uuid(id) && id.bytes().any(|b| b.is_ascii_uppercase()) {
             let lower = id.to_ascii_lowercase();
             let place = node.place_within(0..id.len());
-            let problem =
+            found.push(
                 Diagnostic::info(code::ID_UPPER_CASE, &place, "id has upper-case letters")
                     .with_help(format!("write `{lower}`"))
-                    .for_rule(Some(id));
-            found.push(if place.span.len() == id.len() {
-                problem.with_fix(
-                    "write the id in lower case",
-                    vec![Edit::replace(&place, lower)],
-                )
-            } else {
-                problem
-            });
+                    .for_rule(Some(id)),
+            );
         }
     }
 }

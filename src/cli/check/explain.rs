@@ -86,6 +86,17 @@ Codes never change their meaning. `palisade check --explain CODE` shows one of t
 
 An **error** keeps a rule, a pipeline or the configuration from loading. A **warning** is probably not what
 was meant; an **info** is worth knowing. Every example on this page is executed by a test.
+
+- **Levels.** `check: {levels: {PAL1001: deny, PAL1210: off}}` in the configuration leaves findings of a code
+  out (`off`), shows them as `info` or `warning`, or makes `palisade check` exit with 1 (`deny`). On the command
+  line, `--deny warnings` and `--deny CODE` do the same. Errors have no level.
+- **Comments.** `# palisade: allow(PAL1002) reason` accepts a finding on its line or, standing alone, on the next
+  line. Several codes stand between commas. The reason is mandatory, errors cannot be accepted, and a comment
+  that accepts nothing is a finding.
+- **Fixes.** `palisade check --diff` shows what can be mended without changing a rule, `--fix` shows and writes
+  it: only files below the paths that are judged, each whole or not at all, and never a fix after which a rule
+  has another id or version.
+- **Formats.** `--format text`, `json`, `sarif` (2.1.0, for code scanning) or `github` (annotations).
 ";
 
 /// The page about all codes.

@@ -38,8 +38,12 @@ pub struct Changes {
     pub refused: usize,
 }
 
-/// A fix that was tried alone and failed: its file and its title with its places.
-type Failed = (Arc<str>, String);
+/// What was tried alone in a file and failed: the file and the code. Other fixes of the code in that
+/// file are not tried: each costs a look at the whole set.
+type Failed = (Arc<str>, &'static str);
+
+/// The fixes of a round with their codes, by file.
+type Picked<'j> = BTreeMap<Arc<str>, Vec<(&'static str, &'j Fix)>>;
 
 /// The rules of a set as far as fixes must not change them, by file.
 type Meaning = BTreeMap<Arc<str>, Vec<(Option<Kind>, Option<String>, Option<Id>)>>;
@@ -70,9 +74,8 @@ pub fn fix(args: &Args, mut judged: Judged) -> anyhow::Result<(Judged, Changes)>
         }
         for file in &wrong {
             match picked.get(file).map(Vec::as_slice) {
-                Some([fix]) => {
-                    failed.insert((Arc::clone(file), signature(fix)));
-                    changes.refused += 1;
+                Some([(code, _)]) => {
+                    failed.insert((Arc::clone(file), *code));
                 }
                 _ => {
                     one_by_one.insert(Arc::clone(file));
@@ -83,12 +86,12 @@ pub fn fix(args: &Args, mut judged: Judged) -> anyhow::Result<(Judged, Changes)>
     changes
         .after
         .retain(|name, bytes| changes.before.get(name) != Some(bytes));
+    let left = judged.findings.diagnostics.iter();
+    let left = left.filter(|one| one.fix.is_some());
+    changes.refused = left
+        .filter(|one| failed.contains(&(Arc::clone(&one.place.file), one.code)))
+        .count();
     Ok((judged, changes))
-}
-
-/// What tells a fix from others of its file.
-fn signature(fix: &Fix) -> String {
-    format!("{fix:?}")
 }
 
 /// The fixes of a round, by file: none that overlap, none that failed, in some files only one.
@@ -96,18 +99,18 @@ fn pick<'j>(
     judged: &'j Judged,
     failed: &BTreeSet<Failed>,
     one_by_one: &BTreeSet<Arc<str>>,
-) -> BTreeMap<Arc<str>, Vec<&'j Fix>> {
-    let mut picked: BTreeMap<Arc<str>, Vec<&Fix>> = BTreeMap::new();
+) -> Picked<'j> {
+    let mut picked = Picked::new();
     for one in &judged.findings.diagnostics {
         let Some(fix) = &one.fix else { continue };
         let file = &one.place.file;
-        if failed.contains(&(Arc::clone(file), signature(fix))) || !judged.may_write(file) {
+        if failed.contains(&(Arc::clone(file), one.code)) || !judged.may_write(file) {
             continue;
         }
         let own = picked.entry(Arc::clone(file)).or_default();
         let full = one_by_one.contains(file) && !own.is_empty();
-        if !full && !own.iter().any(|other| overlap(other, fix)) {
-            own.push(fix);
+        if !full && !own.iter().any(|(_, other)| overlap(other, fix)) {
+            own.push((one.code, fix));
         }
     }
     picked
@@ -125,7 +128,7 @@ fn overlap(a: &Fix, b: &Fix) -> bool {
 
 impl Changes {
     /// The files of a round with their fixes applied; a file that cannot be read as text is left out.
-    fn drafts(&mut self, judged: &Judged, picked: &BTreeMap<Arc<str>, Vec<&Fix>>) -> Drafts {
+    fn drafts(&mut self, judged: &Judged, picked: &Picked<'_>) -> Drafts {
         let mut drafts = Drafts::new();
         for (file, fixes) in picked {
             let now = match self.after.get(file) {
@@ -137,7 +140,7 @@ impl Changes {
             };
             let draft = std::str::from_utf8(&now)
                 .ok()
-                .and_then(|text| apply(text, fixes));
+                .and_then(|text| apply(text, fixes.iter().map(|(_, fix)| *fix)));
             if let Some(draft) = draft.filter(|draft| draft.as_bytes() != now) {
                 debug_assert!(judged.may_write(file), "only such files are picked");
                 self.before.entry(Arc::clone(file)).or_insert(now);
@@ -229,8 +232,8 @@ fn paint(out: &mut String, color: Color, style: Style, line: &str) {
 }
 
 /// The text with these fixes; `None` if one of them is about another text.
-fn apply(text: &str, fixes: &[&Fix]) -> Option<String> {
-    let mut edits: Vec<_> = fixes.iter().flat_map(|fix| &fix.edits).collect();
+fn apply<'f>(text: &str, fixes: impl Iterator<Item = &'f Fix>) -> Option<String> {
+    let mut edits: Vec<_> = fixes.flat_map(|fix| &fix.edits).collect();
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -341,9 +344,12 @@ mod tests {
     fn edits_are_applied_in_their_places_and_never_inside_a_character() {
         let one = fix_of(&[(5..5, "!"), (0..1, "A")]);
         let two = fix_of(&[(2..3, "")]);
-        assert_eq!(apply("abcde", &[&one, &two]).as_deref(), Some("Abde!"));
-        assert_eq!(apply("é", &[&fix_of(&[(1..2, "e")])]), None);
-        assert_eq!(apply("a", &[&fix_of(&[(1..9, "e")])]), None);
+        assert_eq!(
+            apply("abcde", [&one, &two].into_iter()).as_deref(),
+            Some("Abde!")
+        );
+        assert_eq!(apply("é", [&fix_of(&[(1..2, "e")])].into_iter()), None);
+        assert_eq!(apply("a", [&fix_of(&[(1..9, "e")])].into_iter()), None);
     }
 
     #[test]
