@@ -124,6 +124,7 @@ fn pad(indent: usize, out: &mut String) {
 mod tests {
     use palisade_detect::value;
     use palisade_detect::yaml::{Node, Yaml};
+    use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
     use super::*;
 
@@ -189,6 +190,37 @@ mod tests {
                 read[0].get("key").and_then(Node::as_text),
                 Some(text.as_str())
             );
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let text = "[a-z]{0,4}|[ -~]{0,12}|\\PC{0,6}|(yes|null|0x1f|1e5|- a|a: b|# c|\\[a|\\{b|&a|\\*a|!t|---)";
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            (-1e6..1e6_f64).prop_map(|float| (float / 8.0).into()),
+            text.prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                proptest::collection::btree_map(text, inner, 0..5)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn prop_any_value_comes_back_as_it_was(json in json()) {
+            let text = json.to_string();
+            let parsed = value::parse(text.as_bytes(), 64).expect("JSON");
+            let written = format!("top:\n  - record:\n      {}", block(&parsed.value, 6));
+            let read = yaml::parse("", written.as_bytes()).expect("it is YAML");
+            let record = read[0].get("top").and_then(Node::as_seq).expect("a list");
+            let record = record[0].get("record").expect("a record");
+            proptest::prop_assert!(same(record, &json), "{}", written);
         }
     }
 
