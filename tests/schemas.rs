@@ -11,6 +11,8 @@ use serde_json::{Map, Number, Value};
 mod page;
 #[path = "support/schema.rs"]
 mod validator;
+#[path = "support/corpus.rs"]
+mod corpus;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -113,6 +115,22 @@ fn every_rule_case_file_and_pipeline_of_the_tree_is_valid() {
         counts[0] >= 20 && counts[1] >= 1 && counts[2] >= 20,
         "{counts:?}"
     );
+}
+
+/// A schema that is stricter than the reader would underline what loads.
+#[test]
+fn every_rule_of_sigmahq_is_valid() {
+    let Some(files) = corpus::corpus() else {
+        return;
+    };
+    assert_eq!(files.len(), corpus::FILES);
+    let schema = schema(Kind::Rule);
+    for file in files {
+        for document in yaml::parse(&file.name, &file.bytes).expect("YAML") {
+            let violations = validator::violations(&schema, &json(&document));
+            assert_eq!(violations, [""; 0], "{}", file.name);
+        }
+    }
 }
 
 #[test]

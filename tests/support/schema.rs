@@ -1,6 +1,9 @@
 //! JSON Schema, as much of draft 7 as the project's schemas use. A keyword that is not known here fails
 //! the test, so that none can be passed over in silence.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -30,8 +33,8 @@ fn check(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
                 .iter()
                 .any(|one| violations(one, value).is_empty()),
             "pattern" => {
-                let pattern = Regex::new(rule.as_str().expect("text")).expect("a pattern");
-                value.as_str().is_none_or(|text| pattern.is_match(text))
+                let pattern = rule.as_str().expect("text");
+                value.as_str().is_none_or(|text| matches(pattern, text))
             }
             "minLength" | "maxLength" => value
                 .as_str()
@@ -82,7 +85,7 @@ fn members(
         let patterns = patterns
             .into_iter()
             .flatten()
-            .filter(|(pattern, _)| Regex::new(pattern).expect("a pattern").is_match(key));
+            .filter(|(pattern, _)| matches(pattern, key));
         let fitting: Vec<&Value> = named
             .into_iter()
             .chain(patterns.map(|(_, one)| one))
@@ -98,6 +101,20 @@ fn members(
             }
         }
     }
+}
+
+thread_local! {
+    /// Patterns that have been compiled: thousands of keys are held against a few.
+    static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    PATTERNS.with_borrow_mut(|known| {
+        let compiled = known
+            .entry(pattern.to_owned())
+            .or_insert_with(|| Regex::new(pattern).expect("a pattern"));
+        compiled.is_match(text)
+    })
 }
 
 /// The items of a list, or the one value.
