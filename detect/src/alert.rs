@@ -129,7 +129,8 @@ pub struct RuleInfo {
     pub version: String,
     /// The rule's `name`, else its title.
     pub name: String,
-    /// `single` for a detection rule, else the correlation's type.
+    /// `single` for a detection rule, `operational` for what Palisade says of itself, else the
+    /// correlation's type.
     #[serde(rename = "type")]
     pub kind: String,
     /// The level as the rule has it.

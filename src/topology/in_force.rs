@@ -59,6 +59,8 @@ pub struct InForce {
     engine: Arc<Engine>,
     inventory: Inventory,
     settings: Settings,
+    /// Newest append time that the log named at the start.
+    newest: Timestamp,
     definitions: watch::Sender<Arc<Definitions>>,
     judges: watch::Sender<Arc<Engine>>,
     ticks: watch::Sender<Ticks>,
@@ -81,6 +83,7 @@ impl InForce {
             context,
             inventory,
             settings: previous,
+            newest: folds.newest().unwrap_or(Timestamp::MIN),
             definitions: folds.definitions(),
             judges: watch::Sender::new(Arc::clone(&engine)),
             ticks: watch::Sender::new(Ticks::Off),
@@ -88,8 +91,7 @@ impl InForce {
         };
         this.store().await?;
         let (judging, mut settings) = this.succession(Timestamp::MIN).await?;
-        let newest = folds.newest().unwrap_or(Timestamp::from_ticks(0));
-        this.settle(&mut settings, newest);
+        this.settle(&mut settings, this.newest);
         let before = &this.settings.rule_set;
         let changed = !before.is_empty() && *before != settings.rule_set;
         if folds.settings() != Some(&settings) {
@@ -133,9 +135,8 @@ impl InForce {
         self.judge_by(judging);
         // Whatever a judge still has in hand was taken before now.
         let mut settings = self.settings.clone();
-        let activation = intake
-            .newest()
-            .unwrap_or_else(|| self.context.site.clock.now());
+        let read = intake.newest().unwrap_or(Timestamp::MIN);
+        let activation = read.max(self.newest);
         self.settle(&mut settings, activation);
         if settings != self.settings {
             self.append(settings, None).await?;

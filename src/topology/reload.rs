@@ -245,6 +245,7 @@ impl Reloads {
         let note =
             format!("the rules were read again and refused, those in force stay:\n{diagnostics}");
         self.site.health.note(PART, Some(note));
+        self.site.metrics.problem("rules_refused");
         let now = self.site.clock.now();
         self.site.metrics.rules_read(Outcome::Refused, now);
     }
