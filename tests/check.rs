@@ -166,6 +166,26 @@ fn comment_with_a_reason_accepts_a_finding_even_if_it_is_denied() {
 }
 
 #[test]
+fn comment_in_the_configuration_accepts_what_is_found_there() {
+    let dir = folder(&RULE.replace("locked-017", UUID));
+    let config = |comment: &str| {
+        format!(
+            "rules: [rules]\nsources:\n  - {{name: hub, type: kafka, brokers: ['127.0.0.1:1'], topics: [t], \
+             group: g, start: earliest, sasl: {{mechanism: plain, username: u, password: {{file: p}}}}}}{comment}\n"
+        )
+    };
+    put(dir.path(), "palisade.yaml", &config(""));
+    put(dir.path(), "p", "secret");
+    assert_eq!(
+        findings(dir.path(), &[]),
+        (Some(0), vec!["PAL0806 warning".to_owned()])
+    );
+    let comment = " # palisade: allow(PAL0806) loopback";
+    put(dir.path(), "palisade.yaml", &config(comment));
+    assert_eq!(findings(dir.path(), &[]), (Some(0), Vec::new()));
+}
+
+#[test]
 fn workflow_gets_an_annotation_at_the_line() {
     let dir = folder(RULE);
     let output = check(dir.path(), &["rules", "--format", "github"]);

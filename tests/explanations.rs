@@ -245,8 +245,8 @@ fn judge_fix(code: Code) -> Option<String> {
             .count()
     };
     let before = own(&judged);
-    let (judged, changes) = check::fix::fix(&args, judged).expect("the files can be read");
-    let after = own(&judged);
+    let (mended, changes) = check::fix::fix(&args, &judged).expect("the files can be read");
+    let after = own(mended.as_ref().unwrap_or(&judged));
     (after >= before && before > 0).then(|| {
         let diff = changes.diff(Color::Never);
         format!("{}: {after} of {before} fixes fail\n{diff}", code.id)

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use palisade_detect::diagnostic::{self, Severity, printable};
 use palisade_detect::engine::{Engine, EngineOptions};
+use palisade_detect::lint;
 
 use super::Terminal;
 use crate::clock::Clock;
@@ -104,10 +106,7 @@ fn mend(args: &Args, judged: Judged, terminal: Terminal) -> anyhow::Result<(Judg
     if !args.fix && !args.diff {
         return Ok((judged, false));
     }
-    // With `--diff` the files stay, so what is found in them stays too.
-    let kept = args.diff.then(|| judge(args)).transpose()?;
-    let roots = judged.roots.clone();
-    let (mended, changes) = fix::fix(args, judged)?;
+    let (mended, changes) = fix::fix(args, &judged)?;
     let mut err = std::io::stderr().lock();
     // Programs read standard output.
     if args.format == Format::Text {
@@ -123,20 +122,21 @@ fn mend(args: &Args, judged: Judged, terminal: Terminal) -> anyhow::Result<(Judg
     );
     writeln!(err, "{findings} {verb} in {files}")?;
     if changes.refused > 0 {
-        let refused = count(changes.refused, "fix");
+        let refused = count(changes.refused, "finding");
         writeln!(
             err,
-            "{refused} left alone, as a rule would get another version"
+            "{refused} left to you: mended, a rule would have another id or version"
         )?;
     }
-    if let Some(kept) = kept {
-        return Ok((kept, false));
+    if args.diff {
+        // The files stay, so what is found in them stays too.
+        return Ok((judged, false));
     }
-    let problems = changes.write(&roots);
+    let problems = changes.write(&judged.roots);
     for problem in &problems {
         writeln!(err, "palisade: {}", printable(&format!("{problem:#}")))?;
     }
-    Ok((mended, !problems.is_empty()))
+    Ok((mended.unwrap_or(judged), !problems.is_empty()))
 }
 
 fn explain(name: &str, terminal: Terminal) -> anyhow::Result<Exit> {
@@ -220,6 +220,7 @@ fn judge_drafts(args: &Args, drafts: &Drafts) -> anyhow::Result<Judged> {
     let mut rules = Rules::of_paths(&[]);
     let mut pipelines = Pipelines::built_in();
     let mut configured = Vec::new();
+    let mut own: Option<(Arc<str>, Arc<str>)> = None;
     let mut unusable = false;
     if args.config.is_some() || args.paths.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("palisade.yaml"));
@@ -230,6 +231,7 @@ fn judge_drafts(args: &Args, drafts: &Drafts) -> anyhow::Result<Judged> {
                 rules = loaded.config.rules;
                 pipelines = loaded.config.pipelines;
                 configured = loaded.config.check_levels;
+                own = Some((Arc::from(name), loaded.findings.text));
             }
             Err(wrong) => {
                 findings.add(&name, &wrong.text, wrong.diagnostics);
@@ -248,6 +250,8 @@ fn judge_drafts(args: &Args, drafts: &Drafts) -> anyhow::Result<Judged> {
     let rules = rules.with_paths(&args.paths);
     let loaded = rules::load_and_lint(&rules, &pipelines, EngineOptions::default(), lint);
     findings.join(loaded.findings);
+    let own = own.iter().map(|(name, text)| (name, text.as_bytes()));
+    lint::allow::apply(own, &mut findings.diagnostics);
     let levels = Levels::new(&configured, &args.deny);
     levels.apply(&mut findings.diagnostics);
     let all = findings.diagnostics.iter();

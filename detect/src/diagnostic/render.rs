@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use indexmap::IndexMap;
 
 use super::{Color, Diagnostic, Severity};
 
@@ -54,19 +55,14 @@ pub fn render(
         Color::Never => Renderer::plain(),
         Color::Always => Renderer::styled(),
     };
-    let mut files: Vec<&str> = Vec::new();
+    let mut files: IndexMap<&str, Vec<&Diagnostic>> = IndexMap::new();
     for diagnostic in diagnostics {
-        if !files.contains(&&*diagnostic.place.file) {
-            files.push(&diagnostic.place.file);
-        }
+        let own = files.entry(&*diagnostic.place.file).or_default();
+        own.push(diagnostic);
     }
     let mut out = String::new();
-    for file in files {
+    for (file, mut own) in files {
         let text = source(file);
-        let mut own: Vec<&Diagnostic> = diagnostics
-            .iter()
-            .filter(|d| &*d.place.file == file)
-            .collect();
         own.sort_by_key(|d| (std::cmp::Reverse(d.severity), d.place.line, d.place.column));
         for diagnostic in own {
             out.push_str(&one(&renderer, diagnostic, text.as_deref()));

@@ -48,28 +48,31 @@ type Picked<'j> = BTreeMap<Arc<str>, Vec<(&'static str, &'j Fix)>>;
 /// The rules of a set as far as fixes must not change them, by file.
 type Meaning = BTreeMap<Arc<str>, Vec<(Option<Kind>, Option<String>, Option<Id>)>>;
 
-/// Applies all fixes that may be applied; gives what is found then, and the changes, unwritten.
+/// Applies all fixes that may be applied; gives the changes, unwritten, and what is found with them:
+/// `None` if there are none.
 ///
 /// # Errors
 /// As [`super::judge`].
-pub fn fix(args: &Args, mut judged: Judged) -> anyhow::Result<(Judged, Changes)> {
+pub fn fix(args: &Args, first: &Judged) -> anyhow::Result<(Option<Judged>, Changes)> {
+    let mut mended: Option<Judged> = None;
     let mut changes = Changes::default();
     let mut failed: BTreeSet<Failed> = BTreeSet::new();
     let mut one_by_one: BTreeSet<Arc<str>> = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
-        let picked = pick(&judged, &failed, &one_by_one);
-        let drafts = changes.drafts(&judged, &picked);
+        let judged = mended.as_ref().unwrap_or(first);
+        let picked = pick(judged, &failed, &one_by_one);
+        let drafts = changes.drafts(judged, &picked);
         if drafts.is_empty() {
             break;
         }
         let mut all = changes.after.clone();
         all.extend(drafts.clone());
         let next = judge_drafts(args, &all)?;
-        let wrong = changed(&judged, &next, drafts.keys());
+        let wrong = changed(judged, &next, drafts.keys());
         if wrong.is_empty() {
             changes.applied += picked.values().map(Vec::len).sum::<usize>();
             changes.after = all;
-            judged = next;
+            mended = Some(next);
             continue;
         }
         for file in &wrong {
@@ -86,12 +89,13 @@ pub fn fix(args: &Args, mut judged: Judged) -> anyhow::Result<(Judged, Changes)>
     changes
         .after
         .retain(|name, bytes| changes.before.get(name) != Some(bytes));
+    let judged = mended.as_ref().unwrap_or(first);
     let left = judged.findings.diagnostics.iter();
     let left = left.filter(|one| one.fix.is_some());
     changes.refused = left
         .filter(|one| failed.contains(&(Arc::clone(&one.place.file), one.code)))
         .count();
-    Ok((judged, changes))
+    Ok((mended, changes))
 }
 
 /// The fixes of a round, by file: none that overlap, none that failed, in some files only one.
