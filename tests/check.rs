@@ -309,6 +309,22 @@ fn fix_writes_what_it_showed_and_keeps_permissions() {
 }
 
 #[test]
+fn fix_leaves_what_would_give_the_rule_another_version() {
+    let rule = untidy().replace("ResultType: '50053'", "UserAgent|contains: '*python*'");
+    let dir = folder(&rule);
+    let output = check(dir.path(), &["rules", "--fix"]);
+    assert!(stdout(&output).contains("[PAL1505]"), "{}", stdout(&output));
+    let said = "1 finding left to you: mended, a rule would have another id or version";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    let written = rule_in(&dir);
+    assert!(written.contains("'*python*'"), "{written}");
+    assert!(
+        written.contains("attack.t1110"),
+        "the others are applied: {written}"
+    );
+}
+
+#[test]
 fn fix_keeps_standard_output_for_programs() {
     let dir = folder(&untidy());
     let (status, found) = findings(dir.path(), &["rules", "--fix"]);

@@ -12,7 +12,11 @@ use crate::yaml::{self, Comment};
 /// What such a comment begins with.
 const MARK: &str = "palisade:";
 /// Most comments of one file that are looked at.
-const COMMENTS_MAX: usize = 10_000;
+const COMMENTS_MAX: usize = 1_000;
+/// Most codes that one comment allows; so many mean that nobody has looked at any of them.
+const CODES_MAX: usize = 20;
+/// Most lines that are skipped below a comment to find the one it is about.
+const SKIPPED_LINES_MAX: usize = 1_000;
 
 /// An allowed code.
 struct Allowed {
@@ -130,7 +134,16 @@ fn codes(comment: &Comment) -> Result<Option<Vec<&str>>, String> {
     if reason.trim().is_empty() {
         return Err("a reason must follow the parenthesis".to_owned());
     }
-    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    let names: Vec<&str> = names
+        .split(',')
+        .map(str::trim)
+        .take(CODES_MAX + 1)
+        .collect();
+    if names.len() > CODES_MAX {
+        return Err(format!(
+            "name at most {CODES_MAX} codes, or change their levels"
+        ));
+    }
     Ok(Some(names))
 }
 
@@ -144,6 +157,7 @@ fn target(comment: &Comment, text: &str) -> u32 {
     let skipped = after
         .lines()
         .skip(1)
+        .take(SKIPPED_LINES_MAX)
         .take_while(|line| matches!(line.trim_start().chars().next(), None | Some('#')))
         .count();
     let skipped = u32::try_from(skipped).unwrap_or(u32::MAX);
@@ -232,12 +246,15 @@ mod tests {
 
     #[test]
     fn comments_without_reason_code_or_form_are_reported_and_prose_is_not() {
+        let many = vec!["PAL1001"; 21].join(",");
+        let many = format!("a: 1 # palisade: allow({many}) all of them\n");
         for (text, code) in [
             ("a: 1 # palisade: allow(PAL1001)\n", Some("PAL2003")),
             ("a: 1 # palisade: allow PAL1001 old\n", Some("PAL2003")),
             ("a: 1 # palisade: alow(PAL1001) old\n", Some("PAL2003")),
             ("a: 1 # palisade: ignore(PAL1001) old\n", Some("PAL2003")),
             ("a: 1 # palisade: allow(PAL9999) old\n", Some("PAL2002")),
+            (&many, Some("PAL2003")),
             ("a: 1 # palisade: our engine\n", None),
             ("a: '# palisade: allow(PAL1001) old'\n", None),
         ] {
