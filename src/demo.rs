@@ -55,7 +55,8 @@ pub struct Played {
 /// When one of them does not load: a defect.
 pub fn engine() -> anyhow::Result<Engine> {
     let (maps, _) = rules::pipeline_files(&Pipelines::built_in());
-    let loaded = rules::load_files(&house::files(), &maps, EngineOptions::default());
+    let options = EngineOptions::default();
+    let loaded = rules::load_with_lists(&house::files(), &house::lists(), &maps, options);
     if loaded.findings.errors() > 0 {
         return Err(anyhow!("{}", loaded.findings.render(Color::Never)));
     }

@@ -22,6 +22,7 @@ use crate::config::{Pipelines, Rules};
 mod choose;
 pub mod house;
 mod list;
+mod lists;
 mod pattern;
 mod report;
 mod select;
@@ -235,6 +236,9 @@ fn load_from(
     let mut listed = choice.make(&mut parsed.rules, &mut problems);
     let changes_at = list::exceptions(&listed, now, &mut problems);
     listed.retain(|rule| rule.state != State::LeftOut(Why::Path));
+    let paths = rules.paths.iter().map(|path| path.path.as_path());
+    let of_lists = lists::load(paths, &mut parsed.rules);
+    problems.extend(of_lists.problems);
     let read = Read {
         set: parsed.rules,
         problems,
@@ -262,6 +266,7 @@ fn load_from(
     if let Some(error) = &failed {
         list::skip_all(&mut loaded.rules, error);
     }
+    loaded.findings.keep_texts(&of_lists.texts);
     Loaded {
         engine: loaded.engine.filter(|_| failed.is_none()),
         files: wanted,
@@ -295,10 +300,25 @@ fn parse_chosen(
     (files, wanted, parsed)
 }
 
-/// Loads rule files that are in memory, all of them; exceptions do not end.
+/// Loads rule files that are in memory, all of them; exceptions do not end, and there are no lists.
 pub fn load_files(files: &[RuleFile], maps: &[RuleFile], options: EngineOptions) -> Loaded {
-    let parsed = parse(files, None);
-    Read::all(parsed.rules, parsed.diagnostics, (files, maps, &[])).compile(options, |_| Vec::new())
+    load_with_lists(files, &[], maps, options)
+}
+
+/// As [`load_files`], with files of lists.
+pub fn load_with_lists(
+    files: &[RuleFile],
+    lists: &[RuleFile],
+    maps: &[RuleFile],
+    options: EngineOptions,
+) -> Loaded {
+    let mut parsed = parse(files, None);
+    let found = lists::in_memory(lists, &mut parsed.rules);
+    parsed.diagnostics.extend(found.problems);
+    let read = Read::all(parsed.rules, parsed.diagnostics, (files, maps, &[]));
+    let mut loaded = read.compile(options, |_| Vec::new());
+    loaded.findings.keep_texts(&found.texts);
+    loaded
 }
 
 /// As [`load_files`], with checks.

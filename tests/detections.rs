@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use palisade::cases;
 use palisade_detect::diagnostic::Diagnostic;
+use palisade_detect::list::{Format, List, ListFile, Lists};
 use palisade_detect::rule::parse;
 use palisade_detect::rule::{Level, Meta, RuleFile, RuleSet};
 use palisade_detect::{diagnostic, pipeline};
@@ -46,9 +47,30 @@ fn rules() -> RuleSet {
             bytes,
         })
         .collect();
-    let (rules, problems) = parse::parse(&files);
+    let (mut rules, problems) = parse::parse(&files);
     assert_clean(&problems);
+    rules.lists = Arc::new(lists());
     rules
+}
+
+/// The lists of the house by their names.
+fn lists() -> Lists {
+    let mut lists = Lists::default();
+    for entry in fs::read_dir(folder().with_file_name("lists")).expect("the folder of lists") {
+        let path = entry.expect("an entry").path();
+        let text =
+            |part: Option<&std::ffi::OsStr>| part.and_then(|part| part.to_str().map(str::to_owned));
+        let stem = text(path.file_stem()).expect("a name");
+        let ending = text(path.extension()).expect("an ending");
+        let file = ListFile {
+            name: Arc::from(path.to_string_lossy()),
+            format: Format::of(&ending).expect("a list"),
+            bytes: fs::read(&path).expect("a file"),
+        };
+        let list = List::read(file, None).unwrap_or_else(|problems| panic!("{problems:?}"));
+        lists.insert(&stem, Some(list));
+    }
+    lists
 }
 
 fn assert_clean(problems: &[Diagnostic]) {

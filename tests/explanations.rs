@@ -66,6 +66,11 @@ const SHOWN_ELSEWHERE: &[(Code, &str, &str)] = &[
         "set_over_the_limit_of_bytes_is_refused_as_a_whole",
     ),
     (
+        code::LIST_LIMIT,
+        include_str!("../detect/src/list/tests.rs"),
+        "a_list_beyond_the_limit_is_refused_and_one_at_it_is_small",
+    ),
+    (
         code::FILTER_LIMIT,
         include_str!("../detect/src/rule/filter.rs"),
         "filters_over_the_limit_are_reported_and_leave_their_rules_alone",

@@ -7,6 +7,7 @@ use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Body, EventRef, Origin};
 use crate::id::Id;
+use crate::list::Lists;
 use crate::logsource::{Logsource, Routing};
 use crate::matches::Match;
 use crate::rule::{Meta, RuleSet};
@@ -65,6 +66,8 @@ pub struct Engine {
     plans: Arc<[Plan]>,
     /// What each correlation was compiled from.
     bodies: Arc<Bodies>,
+    /// The lists of the set.
+    lists: Arc<Lists>,
     /// Earlier correlations whose windows are still open.
     retired: Arc<[Retired]>,
 }

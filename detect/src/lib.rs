@@ -66,6 +66,8 @@ pub mod id;
 pub mod diagnostic;
 pub mod attack;
 pub mod yaml;
+pub mod casing;
+pub mod list;
 pub mod rule;
 pub mod pipeline;
 pub mod lint;

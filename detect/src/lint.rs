@@ -138,6 +138,7 @@ pub const CATALOGUE: &[&[Check]] = &[
 const MILD: &[Code] = &[
     code::ALL_WITH_ONE_VALUE,
     code::NULL_IN_LIST,
+    code::LIST_NAME,
     code::FILTER_WITHOUT_NOT,
     code::EXCEPTION_ENDS_SOON,
     code::EXCEPTION_ENDED,

@@ -6,14 +6,17 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::casing;
 use crate::diagnostic::Diagnostic;
+use crate::list::List;
 use crate::rule::item::{Anchor, Case, Link, Number, Pattern, Target, TimePart};
 use crate::rule::{Comparison, Expr, Search};
 use crate::value::path::Found;
-use crate::value::{Event, Seen, Text, Value, text};
+use crate::value::{Event, Seen, Text, Value};
 
 mod glob;
 mod date;
@@ -63,6 +66,7 @@ enum Test {
     FieldRef(Vec<String>, Anchor, Case),
     Exists(bool),
     Null,
+    InList(Arc<List>, Case),
     AnyOf(Vec<Test>),
 }
 
@@ -149,7 +153,7 @@ fn node(search: &Search, problems: &mut Vec<Diagnostic>) -> Node {
 fn test(pattern: Pattern) -> Test {
     match pattern {
         Pattern::Text { text, anchor, case } => Test::Glob(Glob::new(&text, anchor, case)),
-        Pattern::Equal(number) => Test::Equal(number, text::fold(&number.text()).into_owned()),
+        Pattern::Equal(number) => Test::Equal(number, casing::fold(&number.text()).into_owned()),
         Pattern::Regex(regex) => Test::Regex(regex),
         Pattern::Cidr(range) => Test::Cidr(range),
         Pattern::Compare(comparison, number) => Test::Compare(comparison, number),
@@ -161,6 +165,7 @@ fn test(pattern: Pattern) -> Test {
         } => Test::FieldRef(fields, anchor, case),
         Pattern::Exists(present) => Test::Exists(present),
         Pattern::Null => Test::Null,
+        Pattern::InList(list, case) => Test::InList(list, case),
         Pattern::AnyOf(patterns) => Test::AnyOf(patterns.into_iter().map(test).collect()),
     }
 }
@@ -257,6 +262,7 @@ impl Test {
         match self {
             Self::Glob(glob) => looked.json().iter().any(|text| glob.matches(text)),
             Self::Regex(regex) => looked.json().iter().any(|text| regex.is_match(text.raw())),
+            Self::InList(list, case) => looked.json().iter().any(|text| listed(list, text, *case)),
             _ => false,
         }
     }
@@ -298,6 +304,12 @@ impl Test {
                 }
                 _ => false,
             },
+            Self::InList(list, case) => match value {
+                Value::Text(text) => listed(list, text, *case),
+                other => other
+                    .as_text()
+                    .is_some_and(|text| listed(list, &Text::new(text), *case)),
+            },
             Self::Compare(comparison, number) => {
                 compares(value, *number).is_some_and(|order| comparison_holds(*comparison, order))
             }
@@ -309,6 +321,10 @@ impl Test {
             Self::FieldRef(..) | Self::Exists(_) | Self::Null => false,
         }
     }
+}
+
+fn listed(list: &List, text: &Text<'_>, case: Case) -> bool {
+    list.holds(text.raw(), text.folded(), case == Case::Exact)
 }
 
 fn compares(value: &Value<'_>, number: Number) -> Option<Ordering> {
@@ -359,7 +375,7 @@ fn scalar_texts(found: &Found<'_, '_>, case: Case) -> BTreeSet<String> {
     for seen in found {
         seen.value().any_scalar(&mut |scalar| {
             texts.extend(scalar.as_text().map(|text| match case {
-                Case::Fold => text::fold(&text).into_owned(),
+                Case::Fold => casing::fold(&text).into_owned(),
                 Case::Exact => text.into_owned(),
             }));
             false

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::rule::{Detection, Filter, PalisadeKeys, RuleFile, RuleSet, filter};
+use crate::rule::{Detection, Filter, PalisadeKeys, RuleFile, RuleSet, filter, lists};
 
 mod conditions;
 mod names;
@@ -56,7 +56,8 @@ pub fn parse(files: &[RuleFile]) -> Result<Vec<Pipeline>, Vec<Diagnostic>> {
 /// select. Filters are joined to their rules first, so that they are rewritten with the rule's log
 /// source. Rules that cannot be honoured are taken out of the set and reported.
 pub fn apply(pipelines: &[Pipeline], rules: &mut RuleSet) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
+    // Before filters are joined: one that names a missing list must not take its rules along.
+    let mut problems = lists::resolve(rules);
     rules
         .filters
         .retain(|filter| is_sound(pipelines, filter, &mut problems));

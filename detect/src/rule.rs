@@ -10,6 +10,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::diagnostic::Place;
+use crate::list::Lists;
 use crate::logsource::Logsource;
 use crate::pipeline::Names;
 use crate::time::Span;
@@ -20,6 +21,7 @@ pub mod wording;
 pub mod item;
 pub mod condition;
 pub mod filter;
+pub mod lists;
 pub mod parse;
 
 pub use filter::{Exception, Expiry};
@@ -38,6 +40,8 @@ pub struct RuleSet {
     /// Rules, by [`Meta::key`], that are here for correlations only: they never alert on their own,
     /// also where a correlation says `generate`.
     pub silent: BTreeSet<String>,
+    /// The lists that rules look values up in.
+    pub lists: Arc<Lists>,
 }
 
 /// What every kind of rule carries besides its logic; it goes unchanged into alerts.

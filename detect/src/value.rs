@@ -8,6 +8,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::casing;
+
 pub mod decimal;
 pub mod text;
 mod parse;
@@ -78,7 +80,7 @@ impl<'a> Text<'a> {
     /// The text under Unicode simple case folding.
     pub fn folded(&self) -> &str {
         self.folded
-            .get_or_init(|| match text::fold(&self.raw) {
+            .get_or_init(|| match casing::fold(&self.raw) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(folded) => Some(folded.into_boxed_str()),
             })

@@ -237,7 +237,9 @@ fn is_color(value: &Value) -> bool {
 
 #[test]
 fn layer_is_as_the_navigator_defines_it() {
-    let house = rules::load_files(&rules::house::files(), &[], EngineOptions::default());
+    let options = EngineOptions::default();
+    let (files, lists) = (rules::house::files(), rules::house::lists());
+    let house = rules::load_with_lists(&files, &lists, &[], options);
     let coverage = Coverage::of(&house.engine.expect("it loads"));
     let layer = navigator::layer(&coverage);
     hold_against_format(&layer);
@@ -275,7 +277,9 @@ fn nothing_that_a_rule_says_becomes_markup_of_the_page() {
 
 #[test]
 fn page_loads_nothing() {
-    let house = rules::load_files(&rules::house::files(), &[], EngineOptions::default());
+    let options = EngineOptions::default();
+    let (files, lists) = (rules::house::files(), rules::house::lists());
+    let house = rules::load_with_lists(&files, &lists, &[], options);
     let page = html::page(&Coverage::of(&house.engine.expect("it loads")));
     for reference in [
         "<script", "<link", "<img", "@import", "url(", "src=", "<iframe",

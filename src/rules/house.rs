@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = files![
     "azure/key_vault/key_material_exported.yml",
     "azure/network_flows/management_port_reached_from_internet.yml",
     "azure/risk_detections/stolen_credentials_or_token.yml",
+    "azure/signin_logs/device_code_family_client.yml",
     "azure/signin_logs/device_code_sign_in.yml",
     "azure/signin_logs/legacy_authentication_success.yml",
     "azure/signin_logs/mfa_denied.yml",
@@ -37,9 +38,21 @@ const FILES: &[(&str, &str)] = files![
     "azure/signin_logs/wrong_password.yml",
 ];
 
+/// The lists that they name; loading the rules tells when one is missing.
+const LISTS: &[(&str, &str)] = files!["lists/family_clients.csv"];
+
+/// The lists, by their names below `detections/`.
+pub fn lists() -> Vec<RuleFile> {
+    of(LISTS)
+}
+
 /// The rules, by their names below `detections/`.
 pub fn files() -> Vec<RuleFile> {
-    FILES
+    of(FILES)
+}
+
+fn of(files: &[(&str, &str)]) -> Vec<RuleFile> {
+    files
         .iter()
         .map(|(name, text)| RuleFile {
             name: Arc::from(*name),

@@ -2,8 +2,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use palisade_detect::engine::EngineOptions;
+use palisade_detect::time::Timestamp;
+
 use super::{RULE_BYTES_MAX, walk};
-use crate::config::Pipelines;
+use crate::config::{Pipelines, Rules};
 
 fn put(root: &Path, name: &str) {
     let path = root.join(name);
@@ -125,4 +128,100 @@ fn argument_none_switches_the_built_in_map_off_and_files_add_to_it() {
             files: vec!["a.yml".into()]
         }
     );
+}
+
+// ---------------------------------------------------------------------------------------------
+// Lists
+
+/// A rule that looks its user up in this list.
+fn listing(list: &str) -> String {
+    format!(
+        "title: {list}\nid: {list}\nstatus: test\nlevel: low\nlogsource: {{product: azure}}\n\
+         detection: {{s: {{User|in_list: {list}}}, condition: s}}\n"
+    )
+}
+
+fn write(root: &Path, name: &str, text: impl AsRef<[u8]>) {
+    put(root, name);
+    fs::write(root.join(name), text).expect("a file");
+}
+
+/// Ids of the rules that load from a path, with code, file and line of all that is wrong.
+fn loaded(path: &Path, root: &Path) -> (Vec<String>, Vec<(&'static str, String, u32)>) {
+    let rules = Rules::of_paths(&[path.to_owned()]);
+    let options = EngineOptions::default();
+    let loaded = super::load(&rules, &Pipelines::built_in(), options, Timestamp::MIN);
+    let engine = loaded.engine.expect("an engine");
+    let ids = engine.rules().iter().map(|rule| rule.id.to_string());
+    let found = loaded.findings.diagnostics.iter();
+    let root = format!("{}/", root.display());
+    let found = found.map(|one| (one.code, one.place.file.replace(&root, ""), one.place.line));
+    (ids.collect(), found.collect())
+}
+
+#[test]
+fn lists_stand_in_the_rules_folder_or_else_beside_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    write(root, "rules/sub/a.yml", listing("users"));
+    write(root, "rules/sub/lists/users.txt", "deep\n");
+    assert_eq!(loaded(&root.join("rules"), root).0, [""; 0]);
+    write(root, "lists/users.txt", "kim\n");
+    assert_eq!(
+        loaded(&root.join("rules"), root),
+        (vec!["users".to_owned()], Vec::new())
+    );
+    assert_eq!(loaded(&root.join("rules/sub/a.yml"), root).0, ["users"]);
+    write(root, "rules/lists/other.txt", "kim\n");
+    let (ids, problems) = loaded(&root.join("rules"), root);
+    assert_eq!(ids, [""; 0], "the folder within counts alone");
+    assert_eq!(problems, [("PAL0311", "rules/sub/a.yml".to_owned(), 6)]);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_takes_its_rules_along_and_no_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    for list in [
+        "good",
+        "bad",
+        "twice",
+        "pipe",
+        "huge",
+        "hosts.owner",
+        "hosts.oner",
+    ] {
+        write(root, &format!("rules/{list}.yml"), listing(list));
+    }
+    write(root, "rules/lists/good.txt", "kim\n");
+    write(root, "rules/lists/bad.txt", "kim\n10.0.0.1/8\n");
+    write(root, "rules/lists/twice.csv", "h\n");
+    write(root, "rules/lists/twice.txt", "h\n");
+    write(root, "rules/lists/huge.txt", b"1\n".repeat((32 << 20) + 1));
+    write(root, "rules/lists/hosts.csv", "host,owner\nvm1,kim\n");
+    write(root, "rules/lists/unused.txt", "10.0.0.1/8\n");
+    write(root, "rules/lists/no.name.txt", "x\n");
+    let pipe = root.join("rules/lists/pipe.txt");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("`mkfifo` is there").success());
+    let (ids, problems) = loaded(&root.join("rules"), root);
+    assert_eq!(ids, ["good", "hosts.owner"]);
+    let of_lists: Vec<_> = problems
+        .iter()
+        .filter(|(_, file, _)| file.contains("lists/"))
+        .map(|(code, file, line)| (*code, file.as_str(), *line))
+        .collect();
+    assert_eq!(
+        of_lists,
+        [
+            ("PAL0352", "rules/lists/no.name.txt", 1),
+            ("PAL0312", "rules/lists/bad.txt", 2),
+            ("PAL0312", "rules/lists/hosts.csv", 1),
+            ("PAL0313", "rules/lists/huge.txt", 1),
+            ("PAL0114", "rules/lists/pipe.txt", 1),
+            ("PAL0312", "rules/lists/twice.csv", 1),
+        ]
+    );
+    let of_rules = problems.iter().filter(|(code, ..)| *code == "PAL0311");
+    assert_eq!(of_rules.count(), 5);
 }

@@ -224,7 +224,7 @@ pub(super) fn name(path: &Path) -> Arc<str> {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let message = format!("this cannot be read: {error}");
     Diagnostic::error(
         code::FILE_UNREADABLE,

@@ -113,10 +113,18 @@ codes! {
     TOO_MANY_VALUES = "PAL0309", "limit-exceeded";
     /// A null among keywords.
     NULL_KEYWORD = "PAL0310", "invalid-value";
+    /// A rule names a list that there is none of, or that was refused.
+    UNKNOWN_LIST = "PAL0311", "unknown-list";
+    /// An entry of a list, or its file, that cannot be read.
+    LIST_ENTRY = "PAL0312", "invalid-value";
+    /// A list, or all lists of a set, beyond a limit.
+    LIST_LIMIT = "PAL0313", "limit-exceeded";
     /// `all` with a single value has no effect.
     ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value";
     /// `null` among other values.
     NULL_IN_LIST = "PAL0351", "null-in-list";
+    /// A file among the lists that no rule can name.
+    LIST_NAME = "PAL0352", "list-name";
 
     /// The condition is not in the grammar.
     CONDITION_SYNTAX = "PAL0401", "condition-syntax";

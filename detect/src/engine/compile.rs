@@ -16,7 +16,7 @@ use crate::logsource::Logsource;
 use crate::naive::Matcher;
 use crate::rule::{
     Bounds, Comparison, Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress,
-    Wording, filter,
+    Wording, filter, lists,
 };
 use crate::time::Span;
 
@@ -36,7 +36,7 @@ pub(super) struct Compiled {
 
 /// Compiles a rule set; what cannot be honoured is left out and reported.
 pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Vec<Diagnostic>) {
-    let mut problems = Vec::new();
+    let mut problems = lists::resolve(&mut rules);
     rules.filters.retain(|filter| {
         let before = problems.len();
         problems.extend(filter::problems(filter, filter.searches.values()));
@@ -87,6 +87,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         options,
         bodies: Arc::new(bodies),
         retired: Arc::default(),
+        lists: rules.lists,
         compiled,
         correlations,
         plans: plans.into(),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Engine;
 use super::plan::counted;
 use super::resolve::{Referred, Resolved};
-use super::{Engine, EngineOptions};
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Place;
 use crate::id::Id;
@@ -224,9 +224,14 @@ impl Body {
 impl Retired {
     /// The rules of a stored body, for these versions; `None` if the body gives none of them: another
     /// program wrote it, whose rules meant something else.
-    fn of(body: &[u8], wanted: &BTreeSet<Id>, options: EngineOptions) -> Option<Self> {
+    fn of(body: &[u8], wanted: &BTreeSet<Id>, beside: &Engine) -> Option<Self> {
         let body: Body = serde_json::from_slice(body).ok()?;
-        let (engine, _) = Engine::compile(body.into_rules(), options);
+        let rules = RuleSet {
+            // Lists are data: an earlier rule looks values up in what they hold today.
+            lists: Arc::clone(&beside.lists),
+            ..body.into_rules()
+        };
+        let (engine, _) = Engine::compile(rules, beside.options);
         let versions = engine.correlations.iter().map(|def| def.version);
         let versions: BTreeSet<Id> = versions.filter(|one| wanted.contains(one)).collect();
         (!versions.is_empty()).then_some(Self { engine, versions })
@@ -249,7 +254,7 @@ impl Engine {
         let retired = bodies
             .iter()
             .filter(|body| known.insert(**body))
-            .filter_map(|body| Retired::of(body, wanted, self.options));
+            .filter_map(|body| Retired::of(body, wanted, self));
         Self {
             options: self.options,
             rules: Arc::clone(&self.rules),
@@ -257,6 +262,7 @@ impl Engine {
             correlations: self.correlations.clone(),
             plans: Arc::clone(&self.plans),
             bodies: Arc::clone(&self.bodies),
+            lists: Arc::clone(&self.lists),
             retired: retired.collect(),
         }
     }

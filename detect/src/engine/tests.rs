@@ -1,4 +1,5 @@
 mod house;
+mod lists;
 mod retired;
 
 use std::borrow::Cow;

@@ -122,6 +122,12 @@ impl Canonical {
                 self.number(5);
                 self.float(*number);
             }
+            // What stands on a list is data: a list that is kept up to date must not make its rules
+            // new ones, whose correlations would forget what they have seen.
+            RawValue::List(list) => {
+                self.number(7);
+                self.text(&list.name);
+            }
             RawValue::Paths(paths) => {
                 self.number(6);
                 self.texts(paths);

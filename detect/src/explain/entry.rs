@@ -136,6 +136,7 @@ fn written(value: &RawValue) -> String {
         RawValue::Bool(truth) => truth.to_string(),
         RawValue::Null => "null".to_owned(),
         RawValue::Paths(paths) => cut(&paths.join(" or ")),
+        RawValue::List(list) => cut(&list.name),
     }
 }
 

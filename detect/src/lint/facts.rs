@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::ranges;
+use crate::casing::fold;
 use crate::rule::item::{Anchor, Case, Item, Link, Number, Target};
 use crate::rule::modifier::{Chain, Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
 use crate::rule::{RawValue, Search};
-use crate::value::text::fold;
 
 /// Most values of an entry that are compared pair by pair.
 pub(super) const VALUES_MAX: usize = 128;

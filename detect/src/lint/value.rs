@@ -4,11 +4,11 @@ use super::entry::remove_element;
 use super::facts::{Plain, VALUES_MAX};
 use super::items::{Entry, entries};
 use super::{Check, Workspace};
+use crate::casing::fold;
 use crate::diagnostic::{Diagnostic, Edit, code};
 use crate::rule::item::{Anchor, Case, Link};
 use crate::rule::modifier::{Chain, Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
-use crate::value::text::fold;
 use crate::yaml::{Node, Yaml};
 
 /// The checks of this file.

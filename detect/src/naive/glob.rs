@@ -4,9 +4,10 @@
 //! and the last at its end unless a run is there; for those between, the leftmost place that fits
 //! is as good as any other, so each is looked for once.
 
+use crate::casing;
 use crate::rule::item::{Anchor, Case};
 use crate::rule::text::{Part, SigmaText};
-use crate::value::{Text, text};
+use crate::value::Text;
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Glob {
                 }
                 Part::AnyOne => Piece::AnyOne,
                 Part::Literal(literal) => Piece::Literal(match case {
-                    Case::Fold => text::fold(literal).into_owned(),
+                    Case::Fold => casing::fold(literal).into_owned(),
                     Case::Exact => literal.clone(),
                 }),
             };

@@ -157,6 +157,7 @@ pub(super) fn raw_text(value: &RawValue) -> String {
         RawValue::Number(number) => number.text(),
         RawValue::Bool(truth) => truth.to_string(),
         RawValue::Paths(paths) => paths.join(","),
+        RawValue::List(list) => list.name.clone(),
         RawValue::Null => String::new(),
     }
 }

@@ -4,8 +4,10 @@
 //! strings, placeholders); [`Item::meaning`] says what they mean, at load time only.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Place, code};
+use crate::list::List;
 
 use super::modifier::Modifier;
 use super::text::{self, Expansion, SigmaText};
@@ -63,6 +65,27 @@ pub enum RawValue {
     Null,
     /// Under `fieldref`: the paths that a pipeline made of the field name, first present first.
     Paths(Vec<String>),
+    /// Under `in_list`: a list.
+    List(ListName),
+}
+
+/// A list by its name, and the list itself once it was found; two are equal if their names are.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct ListName {
+    /// The name as written.
+    pub name: String,
+    /// Where it stands; not kept with a rule that is stored.
+    #[serde(skip, default = "nowhere")]
+    pub place: Place,
+    /// The list; `None` until [`super::lists::resolve`] has found it.
+    #[serde(skip)]
+    pub list: Option<Arc<List>>,
+}
+
+impl PartialEq for ListName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 /// A number, exact if integral.
@@ -129,6 +152,8 @@ pub enum Pattern {
     Exists(bool),
     /// The field is null or absent.
     Null,
+    /// A value of the list.
+    InList(Arc<List>, Case),
     /// What one value became under [`Link::All`], if several patterns: one suffices.
     AnyOf(Vec<Pattern>),
 }

@@ -29,6 +29,8 @@ pub enum Modifier {
     FieldRef,
     /// `exists`: the field is present or absent.
     Exists,
+    /// `in_list`: the value names a list; ours, not Sigma's.
+    InList,
     /// `lt`, `lte`, `gt`, `gte`.
     Compare(Comparison),
     /// `minute` to `year`.
@@ -83,6 +85,7 @@ pub const NAMES: &[(&str, Modifier)] = &[
     ("hour", Modifier::Time(TimePart::Hour)),
     ("i", Modifier::Flag(RegexFlag::IgnoreCase)),
     ("ignorecase", Modifier::Flag(RegexFlag::IgnoreCase)),
+    ("in_list", Modifier::InList),
     ("lt", Modifier::Compare(Comparison::Lt)),
     ("lte", Modifier::Compare(Comparison::Lte)),
     ("m", Modifier::Flag(RegexFlag::MultiLine)),
@@ -111,6 +114,7 @@ pub(crate) enum Kind {
     Cidr,
     FieldRef,
     Exists,
+    InList,
     Compare(Comparison),
     Time(TimePart),
 }
@@ -164,6 +168,7 @@ impl Modifier {
             Self::Cidr => Some(Kind::Cidr),
             Self::FieldRef => Some(Kind::FieldRef),
             Self::Exists => Some(Kind::Exists),
+            Self::InList => Some(Kind::InList),
             Self::Compare(comparison) => Some(Kind::Compare(comparison)),
             Self::Time(part) => Some(Kind::Time(part)),
             _ => None,
@@ -173,8 +178,9 @@ impl Modifier {
     /// Whether the modifier may stand in a chain that makes this kind of test.
     fn goes_with(self, kind: Kind) -> bool {
         match self {
-            Self::All | Self::Neq => kind != Kind::Exists,
-            Self::Cased | Self::Position(_) => matches!(kind, Kind::Text | Kind::FieldRef),
+            Self::All | Self::Neq => !matches!(kind, Kind::Exists | Kind::InList),
+            Self::Cased => matches!(kind, Kind::Text | Kind::FieldRef | Kind::InList),
+            Self::Position(_) => matches!(kind, Kind::Text | Kind::FieldRef),
             Self::Expand => matches!(kind, Kind::Text | Kind::Regex | Kind::Cidr),
             Self::Flag(_) => kind == Kind::Regex,
             Self::Windash | Self::Utf16(_) | Self::Base64 | Self::Base64Offset => {
@@ -184,6 +190,7 @@ impl Modifier {
             | Self::Cidr
             | Self::FieldRef
             | Self::Exists
+            | Self::InList
             | Self::Compare(_)
             | Self::Time(_) => self.kind() == Some(kind),
         }
@@ -284,6 +291,7 @@ impl Chain {
             | Modifier::Cidr
             | Modifier::FieldRef
             | Modifier::Exists
+            | Modifier::InList
             | Modifier::Compare(_)
             | Modifier::Time(_) => {}
         }
@@ -334,6 +342,8 @@ mod tests {
             "wide|base64offset|contains|all",
             "utf16|base64|cased",
             "windash|contains|all|cased|neq",
+            "in_list",
+            "cased|in_list",
         ] {
             assert!(chain(names).is_ok(), "{names}: {:?}", chain(names));
         }
@@ -371,6 +381,11 @@ mod tests {
             ("windash|re", "windash"),
             ("contains|contains", "contains"),
             ("wide|utf16le", "wide"),
+            ("in_list|neq", "neq"),
+            ("all|in_list", "all"),
+            ("in_list|endswith", "endswith"),
+            ("in_list|expand", "expand"),
+            ("cidr|in_list", "in_list"),
         ] {
             assert_eq!(chain(names), Err(at.to_owned()), "{names}");
         }

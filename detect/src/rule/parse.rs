@@ -274,6 +274,7 @@ impl Loader {
             correlations,
             filters: self.filters,
             silent: BTreeSet::new(),
+            lists: Arc::default(),
         };
         if self.keep == Documents::Kept {
             link(&mut self.documents, &rules);

@@ -1,16 +1,18 @@
 //! From modifiers and values as written to patterns.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
-use super::super::modifier::{Chain, Kind, RegexFlag};
+use super::super::modifier::{Chain, Kind, Modifier, RegexFlag};
 use super::super::text::{self, Part, Segment, SigmaText};
 use super::{
     Case, Item, Link, Meaning, Number, PATTERN_BYTES_MAX, Pattern, Problem, REGEX_BYTES_MAX,
     REGEX_COMPILED_BYTES_MAX, RawValue, Subject, Target, WINDASH_MAX, encode,
 };
 use crate::diagnostic::code;
+use crate::list;
 
 /// The dashes that `windash` takes for each other.
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
@@ -30,11 +32,14 @@ const PATTERN_BYTES: usize = 64;
 pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<Problem>> {
     let chain = Chain::of(&item.modifiers).map_err(|misfit| {
         let subject = Subject::Modifier(misfit.at);
-        vec![Problem::new(
-            code::MODIFIER_COMBINATION,
-            subject,
-            misfit.message,
-        )]
+        let problem = Problem::new(code::MODIFIER_COMBINATION, subject, misfit.message);
+        vec![if item.modifiers.contains(&Modifier::InList) {
+            problem.with_help(
+                "`in_list` goes with `cased` only; negate it in the condition with `not`",
+            )
+        } else {
+            problem
+        }]
     })?;
     fits_target(item, &chain)?;
     let mut problems = Vec::new();
@@ -84,6 +89,7 @@ fn fits_target(item: &Item, chain: &Chain) -> Result<(), Vec<Problem>> {
         Kind::Text | Kind::Regex | Kind::Cidr => None,
         Kind::FieldRef => Some("fieldref"),
         Kind::Exists => Some("exists"),
+        Kind::InList => Some("in_list"),
         Kind::Compare(_) => Some("a numeric comparison"),
         Kind::Time(_) => Some("a part of a date"),
     };
@@ -137,6 +143,7 @@ impl Compiler<'_> {
                 RawValue::Bool(present) => Ok(vec![Pattern::Exists(*present)]),
                 _ => Err(self.bad_value("`exists` needs `true` or `false`")),
             },
+            Kind::InList => self.in_list(value).map(|pattern| vec![pattern]),
             Kind::Compare(comparison) => match value {
                 RawValue::Number(number) if !is_nan(*number) => {
                     Ok(vec![Pattern::Compare(comparison, *number)])
@@ -150,6 +157,25 @@ impl Compiler<'_> {
                 _ => Err(self.bad_value("a part of a date needs a number")),
             },
         }
+    }
+
+    /// A list, once it was found.
+    fn in_list(&self, value: &RawValue) -> Result<Pattern, Problem> {
+        let help = "a list is named by its file without folder and ending, such as `tor_exits` for \
+                    `lists/tor_exits.txt`, or `assets.owner` for a column of `lists/assets.csv`";
+        let RawValue::List(found) = value else {
+            return Err(self
+                .bad_value("`in_list` needs the name of a list")
+                .with_help(help));
+        };
+        if list::parts(&found.name).is_none() {
+            return Err(self.bad_value("value is no name of a list").with_help(help));
+        }
+        let Some(list) = &found.list else {
+            let message = format!("there is no list `{}`", found.name);
+            return Err(self.problem(code::UNKNOWN_LIST, message).with_help(help));
+        };
+        Ok(Pattern::InList(Arc::clone(list), self.chain.case))
     }
 
     /// Counts the bytes of a pattern against the limit of the item.
@@ -233,6 +259,7 @@ impl Compiler<'_> {
             RawValue::Number(number) => number.text(),
             RawValue::Bool(value) => value.to_string(),
             RawValue::Paths(_) => return Err(self.bad_value("field names need `fieldref`")),
+            RawValue::List(_) => return Err(self.bad_value("a list needs `in_list`")),
         };
         let mut patterns = Vec::new();
         for expanded in self.texts(&raw)? {

@@ -7,7 +7,9 @@ use crate::pipeline::Names as FieldNames;
 use crate::yaml::{Node, Yaml};
 
 use super::super::condition::{self, Names, Selectors};
-use super::super::item::{Item, Number, PATTERN_BYTES_MAX, Problem, RawValue, Subject, Target};
+use super::super::item::{
+    Item, ListName, Number, PATTERN_BYTES_MAX, Problem, RawValue, Subject, Target,
+};
 use super::super::modifier::{self, Modifier};
 use super::super::{Detection, Expr, Search};
 use super::document::{Reader, scalar_text};
@@ -219,6 +221,16 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
         .into_iter()
         .collect();
     let field = written.split('|').next().unwrap_or_default();
+    let in_list = modifiers
+        .as_ref()
+        .is_some_and(|modifiers| modifiers.contains(&Modifier::InList));
+    let values = values.map(|values| {
+        if in_list {
+            listed(values, nodes)
+        } else {
+            values
+        }
+    });
     let item = Item {
         target: if field.is_empty() {
             Target::Keywords
@@ -230,6 +242,20 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
         place: key.place.clone(),
     };
     checked(reader, item, key, nodes)
+}
+
+/// Values that name lists, with their places.
+fn listed(values: Vec<RawValue>, nodes: &[Node]) -> Vec<RawValue> {
+    let values = values.into_iter().zip(nodes);
+    let name = |(value, node): (RawValue, &Node)| match value {
+        RawValue::Text(name) => RawValue::List(ListName {
+            name,
+            place: node.place.clone(),
+            list: None,
+        }),
+        other => other,
+    };
+    values.map(name).collect()
 }
 
 /// Reads the chain of modifiers in a key.
@@ -281,9 +307,11 @@ fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> 
         }
     };
     let later = |problem: &Problem| {
-        item.has_placeholders()
-            && problem.code != code::MODIFIER_COMBINATION
-            && problem.code != code::EMPTY_SEARCH
+        // Lists are found once all rules are read and say which they need.
+        problem.code == code::UNKNOWN_LIST
+            || item.has_placeholders()
+                && problem.code != code::MODIFIER_COMBINATION
+                && problem.code != code::EMPTY_SEARCH
     };
     if reader.is_spent() {
         over_budget(reader, key);
