@@ -300,6 +300,15 @@ fn parse_chosen(
     (files, wanted, parsed)
 }
 
+/// The rules at these paths as written, with the lists that they name, and what could not be read. What
+/// is wrong inside the files is not said.
+pub fn written(paths: &[PathBuf]) -> (RuleSet, Vec<Diagnostic>) {
+    let (files, problems) = walk(paths);
+    let (mut set, _) = parse::parse(&files);
+    lists::load(paths.iter().map(PathBuf::as_path), &mut set);
+    (set, problems)
+}
+
 /// Loads rule files that are in memory, all of them; exceptions do not end, and there are no lists.
 pub fn load_files(files: &[RuleFile], maps: &[RuleFile], options: EngineOptions) -> Loaded {
     load_with_lists(files, &[], maps, options)

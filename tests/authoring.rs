@@ -143,6 +143,26 @@ fn recorded_event_becomes_a_case_below_the_others() {
 }
 
 #[test]
+fn case_of_a_rule_with_a_list_is_judged_with_the_list() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rule = "title: T\nname: listed\nid: 5e0c1f5b-7f0e-4d0e-9a57-4f7d2b6c8e10\n\
+                logsource: {product: azure}\n\
+                detection: {a: {'properties.userPrincipalName|in_list': names}, condition: a}\n";
+    let lists = folder.path().join("rules/lists");
+    fs::create_dir_all(&lists).expect("a folder");
+    fs::write(lists.join("names.txt"), "alice@contoso.example\n").expect("a file");
+    fs::write(folder.path().join("rules/listed.yml"), rule).expect("a file");
+    let arguments = ["new", "case", "--rules", "rules", "--rule", "listed", "-"];
+    let output = palisade(folder.path(), &arguments, EVENT);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        !text(&output.stderr).contains("does not fire"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn case_of_an_unknown_rule_names_the_near_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let rule = "title: T\nname: odd_sign_in\nlogsource: {product: azure}\n\

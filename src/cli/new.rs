@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use palisade_detect::diagnostic::{printable, suggestion};
 use palisade_detect::pipeline;
-use palisade_detect::rule::{Meta, RuleSet, parse};
+use palisade_detect::rule::{Meta, RuleSet};
 use palisade_detect::yaml::FILE_BYTES_MAX;
 use palisade_sinks::render::shown;
 
@@ -156,12 +156,11 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
 // ------------------------------------------------------------------------------------------------
 
 fn new_case(args: &CaseArgs, terminal: Terminal) -> anyhow::Result<Exit> {
-    let (files, problems) = rules::walk(&args.rules);
+    let (set, problems) = rules::written(&args.rules);
     if let Some(problem) = problems.iter().find(|one| one.is_error()) {
         let place = &problem.place.file;
         return Err(anyhow!("{place}: {}", problem.message).context(Exit::Usage));
     }
-    let (set, _) = parse::parse(&files);
     let (file, title) = find(&set, &args.rule)?;
     let beside = beside(&file)?;
     let existing = read(&beside)?;
