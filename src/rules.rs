@@ -305,8 +305,14 @@ fn parse_chosen(
 pub fn written(paths: &[PathBuf]) -> (RuleSet, Vec<Diagnostic>) {
     let (files, problems) = walk(paths);
     let (mut set, _) = parse::parse(&files);
-    lists::load(paths.iter().map(PathBuf::as_path), &mut set);
+    give_lists(paths, &mut set);
     (set, problems)
+}
+
+/// Gives rules that were parsed from files at these paths the lists that they name; says what is wrong
+/// with the lists.
+pub fn give_lists(paths: &[PathBuf], set: &mut RuleSet) -> Vec<Diagnostic> {
+    lists::load(paths.iter().map(PathBuf::as_path), set).problems
 }
 
 /// Loads rule files that are in memory, all of them; exceptions do not end, and there are no lists.

@@ -64,6 +64,11 @@ fn folder_of(path: &Path) -> Option<PathBuf> {
     } else {
         path.parent()?.to_owned()
     };
+    let folder = if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    };
     // Of `..` and such the folder above is known once it is resolved.
     let named = match folder.file_name() {
         Some(_) => folder,

@@ -3,6 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use palisade_detect::engine::EngineOptions;
+use palisade_detect::rule::parse::parse;
 use palisade_detect::time::Timestamp;
 
 use super::{RULE_BYTES_MAX, walk};
@@ -172,6 +173,9 @@ fn lists_stand_in_the_rules_folder_or_else_beside_it() {
         (vec!["users".to_owned()], Vec::new())
     );
     assert_eq!(loaded(&root.join("rules/sub/a.yml"), root).0, ["users"]);
+    let (mut set, _) = parse(&walk(&[root.join("rules")]).0);
+    assert_eq!(super::give_lists(&[root.join("rules")], &mut set), []);
+    assert_eq!(set.lists.entries(), 1);
     write(root, "rules/lists/other.txt", "kim\n");
     let (ids, problems) = loaded(&root.join("rules"), root);
     assert_eq!(ids, [""; 0], "the folder within counts alone");
