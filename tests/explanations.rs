@@ -24,6 +24,15 @@ const GENERATED: &[(Code, Write)] = &[
     (code::YAML_ALIASES, || {
         format!("a: &a 1\nb: [{}]\n", vec!["*a"; 101].join(", ")).into_bytes()
     }),
+    (code::MANY_VALUES, || {
+        let values: Vec<String> = (0..501).map(|n| format!("v{n}")).collect();
+        let values = values.join(", ");
+        format!(
+            "title: t\nlogsource: {{product: azure}}\n\
+             detection: {{s: {{A: [{values}]}}, condition: s}}\n"
+        )
+        .into_bytes()
+    }),
     (code::TOO_MANY_PROBLEMS, || {
         "- x\n---\n".repeat(1_001).into_bytes()
     }),
@@ -234,6 +243,10 @@ const LEFT_ALONE: &[Code] = &[
     code::WILDCARD_AT_EDGE,
     code::WINDASH_WITHOUT_DASH,
     code::CASED_WITHOUT_LETTERS,
+    code::RE_AS_MODIFIER,
+    code::RE_ANY_AT_EDGE,
+    code::RE_INLINE_IGNORE_CASE,
+    code::RE_FLAG_WITHOUT_EFFECT,
 ];
 
 /// Says which code keeps a fix that never holds: it would change an id or a version.

@@ -377,12 +377,83 @@ codes! {
     CASED_WITHOUT_LETTERS = "PAL1526", "cased-without-letters";
     /// A field that is compared with itself.
     FIELDREF_TO_ITSELF = "PAL1527", "fieldref-to-itself";
+    /// A regular expression that is plain text.
+    RE_AS_MODIFIER = "PAL1540", "re-as-modifier";
+    /// `.*` at the edge of a regular expression.
+    RE_ANY_AT_EDGE = "PAL1541", "re-any-at-edge";
+    /// A regular expression that every value meets.
+    RE_MATCHES_ALL = "PAL1542", "re-matches-all";
+    /// An anchor that belongs to one alternative only.
+    RE_ANCHOR_IN_ALTERNATIVE = "PAL1543", "re-anchor-in-alternative";
+    /// `(?i)` for the modifier `i`.
+    RE_INLINE_IGNORE_CASE = "PAL1544", "re-inline-ignore-case";
+    /// A repetition of a repetition.
+    RE_NESTED_REPETITION = "PAL1545", "re-nested-repetition";
+    /// A dot in a name that matches any character.
+    RE_DOT_IN_NAME = "PAL1546", "re-dot-in-name";
+    /// A flag that changes nothing.
+    RE_FLAG_WITHOUT_EFFECT = "PAL1547", "re-flag-without-effect";
 
     // Cost: PAL16xx.
 
+    /// Keywords, which are looked for in every value.
+    KEYWORDS_COST = "PAL1601", "keywords-cost";
+    /// A keyword of less than three letters.
+    KEYWORD_SHORT = "PAL1602", "keyword-short";
+    /// A regular expression without fixed text.
+    RE_WITHOUT_LITERAL = "PAL1603", "re-without-literal";
+    /// More values than belong into a rule.
+    MANY_VALUES = "PAL1604", "many-values";
+    /// A repetition that is counted out.
+    LARGE_REPETITION = "PAL1605", "large-repetition";
+
     // Correlations: PAL17xx.
 
+    /// A condition that one event meets.
+    BOUND_ALWAYS_MET = "PAL1701", "bound-always-met";
+    /// A condition that no number meets.
+    BOUND_NEVER_MET = "PAL1702", "bound-never-met";
+    /// More values than a group holds.
+    COUNT_BEYOND_GROUP = "PAL1703", "count-beyond-group";
+    /// A timespan of more than a week.
+    TIMESPAN_LONG = "PAL1704", "timespan-long";
+    /// A temporal correlation over a single rule.
+    TEMPORAL_OF_ONE = "PAL1706", "temporal-of-one";
+    /// A rule that stands twice among those of a correlation.
+    REFERENCE_REPEATED = "PAL1707", "reference-repeated";
+    /// A correlation without groups.
+    GROUP_BY_MISSING = "PAL1708", "group-by-missing";
+    /// A field of a correlation that events of a rule do not have.
+    GROUP_BY_NOT_CARRIED = "PAL1709", "group-by-not-carried";
+    /// An alias that is not used.
+    ALIAS_UNUSED = "PAL1710", "alias-unused";
+    /// An alias without a field of each rule.
+    ALIAS_INCOMPLETE = "PAL1711", "alias-incomplete";
+    /// A counted field that the group has in common.
+    COUNTED_IN_GROUP = "PAL1712", "counted-in-group";
+    /// A correlation of a lower level than a rule of it.
+    LEVEL_BELOW_BASE = "PAL1713", "level-below-base";
+    /// A percentile that is the smallest or the largest value.
+    PERCENTILE_AT_EDGE = "PAL1714", "percentile-at-edge";
+    /// A computation over what is no number.
+    FIELD_NOT_NUMERIC = "PAL1715", "field-not-numeric";
+
     // Fields and log sources: PAL18xx.
+
+    /// A field that none of many own events had.
+    FIELD_NEVER_SEEN = "PAL1801", "field-never-seen";
+    /// A field that no sample has.
+    FIELD_NOT_IN_SAMPLES = "PAL1802", "field-not-in-samples";
+    /// A field whose name differs in case from what was seen.
+    FIELD_CASE = "PAL1803", "field-case";
+    /// A field that holds an object, compared with a value.
+    FIELD_IS_OBJECT = "PAL1804", "field-is-object";
+    /// A log source near one that log types carry.
+    LOGSOURCE_MISTYPED = "PAL1805", "logsource-mistyped";
+    /// A log source that no log type carries.
+    LOGSOURCE_NOT_CARRIED = "PAL1806", "logsource-not-carried";
+    /// A log source of many log types.
+    LOGSOURCE_BROAD = "PAL1807", "logsource-broad";
 
     // Filters, pipelines, case files: PAL19xx.
 

@@ -1,6 +1,444 @@
 //! Correlations: references, windows and groups that cannot fire.
 
-use super::Check;
+use std::collections::BTreeMap;
+
+use super::fields::{judged, names, near_field, sure};
+use super::{Check, Rule, Workspace, ranges};
+use crate::diagnostic::{Code, Diagnostic, Place, code};
+use crate::observed::{Kind, Known};
+use crate::rule::parse::RuleDocument;
+use crate::rule::{Bounds, Correlation, CorrelationKind, Detection, Meta, TemporalCondition};
+use crate::time::Span;
 
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[];
+pub(super) const CHECKS: &[Check] = &[
+    Check::warning(code::BOUND_ALWAYS_MET, bound_always_met),
+    Check::warning(code::BOUND_NEVER_MET, bound_never_met),
+    Check::warning(code::COUNT_BEYOND_GROUP, count_beyond_group),
+    Check::warning(code::TIMESPAN_LONG, timespan_long),
+    Check::warning(code::TEMPORAL_OF_ONE, temporal_of_one),
+    Check::warning(code::REFERENCE_REPEATED, reference_repeated),
+    Check::info(code::GROUP_BY_MISSING, group_by_missing),
+    Check::warning(code::GROUP_BY_NOT_CARRIED, group_by_not_carried),
+    Check::warning(code::ALIAS_UNUSED, alias_unused),
+    Check::warning(code::ALIAS_INCOMPLETE, alias_incomplete),
+    Check::warning(code::COUNTED_IN_GROUP, counted_in_group),
+    Check::info(code::LEVEL_BELOW_BASE, level_below_base),
+    Check::info(code::PERCENTILE_AT_EDGE, percentile_at_edge),
+    Check::warning(code::FIELD_NOT_NUMERIC, field_not_numeric),
+];
+
+/// Elements that a group holds unless settings say otherwise.
+const GROUP_ELEMENTS: f64 = 4_096.0;
+/// For how long matches stay at least, a day at the end taken off.
+const LONG: Span = Span::from_seconds(7 * 24 * 3_600);
+
+/// Every correlation that loads, with its document.
+fn correlations<'a>(
+    workspace: &Workspace<'a>,
+) -> impl Iterator<Item = (&'a RuleDocument, &'a Correlation)> {
+    workspace
+        .loaded()
+        .filter_map(|(document, rule)| match rule {
+            Rule::Correlation(rule) => Some((document, rule)),
+            _ => None,
+        })
+}
+
+/// The place of a key of the correlation's section.
+fn place<'a>(document: &'a RuleDocument, key: &str) -> &'a Place {
+    let section = document.root.get("correlation");
+    section
+        .and_then(|section| section.entry(key))
+        .map_or(&document.root.place, |(key, _)| &key.place)
+}
+
+fn finding(
+    rule: &Correlation,
+    (code, place): (Code, &Place),
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Diagnostic {
+    Diagnostic::warning(code, place, message)
+        .with_help(help)
+        .for_rule(Some(rule.meta.key()))
+}
+
+/// The bounds of a correlation that counts from one upwards.
+const fn counted(kind: &CorrelationKind) -> Option<&Bounds> {
+    match kind {
+        CorrelationKind::EventCount(bounds)
+        | CorrelationKind::ValueCount(_, bounds)
+        | CorrelationKind::Temporal(TemporalCondition::Count(bounds))
+        | CorrelationKind::TemporalOrdered(TemporalCondition::Count(bounds)) => Some(bounds),
+        _ => None,
+    }
+}
+
+fn bound_always_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        let bounds = counted(&rule.kind);
+        if bounds.is_some_and(|bounds| ranges::every_count(&bounds.0, 1.0)) {
+            found.push(finding(
+                rule,
+                (code::BOUND_ALWAYS_MET, place(document, "condition")),
+                "one event is enough, so the correlation fires whenever a rule of it does",
+                "ask for more than one, or let the rule alert by itself",
+            ));
+        }
+    }
+}
+
+fn bound_never_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        let never = match &rule.kind {
+            CorrelationKind::ValueSum(_, bounds)
+            | CorrelationKind::ValueAvg(_, bounds)
+            | CorrelationKind::ValuePercentile(_, _, bounds) => ranges::is_empty(&bounds.0),
+            kind => counted(kind).is_some_and(|bounds| ranges::no_count(&bounds.0, 1.0)),
+        };
+        if never {
+            found.push(finding(
+                rule,
+                (code::BOUND_NEVER_MET, place(document, "condition")),
+                "no number meets the condition, the correlation never fires",
+                "a count is looked at when an event arrives: it is whole, and at least 1",
+            ));
+        }
+    }
+}
+
+/// More different values than a group keeps.
+fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        let CorrelationKind::ValueCount(_, bounds) = &rule.kind else {
+            continue;
+        };
+        let never = ranges::no_count(&bounds.0, 1.0);
+        let below = (crate::rule::Comparison::Lte, GROUP_ELEMENTS);
+        let within: Vec<_> = bounds.0.iter().copied().chain([below]).collect();
+        if !never && ranges::no_count(&within, 1.0) {
+            found.push(finding(
+                rule,
+                (code::COUNT_BEYOND_GROUP, place(document, "condition")),
+                format!(
+                    "a group holds {GROUP_ELEMENTS} events, so so many values are never counted"
+                ),
+                "ask for fewer, over a shorter timespan",
+            ));
+        }
+    }
+}
+
+fn timespan_long(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        if rule.timespan > LONG {
+            found.push(finding(
+                rule,
+                (code::TIMESPAN_LONG, place(document, "timespan")),
+                "timespan is longer than a week: the matches of all that time are kept and read again at every start",
+                "shorten it, or give the state directory the room",
+            ));
+        }
+    }
+}
+
+fn temporal_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        let temporal = matches!(
+            rule.kind,
+            CorrelationKind::Temporal(_) | CorrelationKind::TemporalOrdered(_)
+        );
+        if temporal && rule.rules.len() == 1 {
+            found.push(finding(
+                rule,
+                (code::TEMPORAL_OF_ONE, place(document, "rules")),
+                "a temporal correlation over one rule fires whenever that rule does",
+                "add the rules that belong together, or count with `event_count`",
+            ));
+        }
+    }
+}
+
+fn reference_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, rule) in correlations(workspace) {
+        // In order, a rule that stands twice must match twice.
+        if matches!(rule.kind, CorrelationKind::TemporalOrdered(_)) {
+            continue;
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (reference, place) in &rule.rules {
+            if !seen.insert(reference) {
+                found.push(finding(
+                    rule,
+                    (code::REFERENCE_REPEATED, place),
+                    format!("rule `{reference}` stands in the list already"),
+                    "take it out",
+                ));
+            }
+        }
+    }
+}
+
+fn group_by_missing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        if rule.group_by.is_empty() {
+            found.push(finding(
+                rule,
+                (code::GROUP_BY_MISSING, place(document, "type")),
+                "without `group-by`, events of all users, hosts and tenants' resources count together",
+                "add `group-by` with the field whose values belong together",
+            ));
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Names of fields
+
+/// Whether a name is used in groups or counted.
+fn uses(rule: &Correlation, name: &str) -> bool {
+    let counted = counted_fields(&rule.kind);
+    rule.group_by.iter().chain(counted).any(|used| used == name)
+}
+
+/// The fields that a correlation counts or computes with.
+const fn counted_fields(kind: &CorrelationKind) -> &[String] {
+    match kind {
+        CorrelationKind::ValueCount(fields, _) => fields.as_slice(),
+        CorrelationKind::ValueSum(field, _)
+        | CorrelationKind::ValueAvg(field, _)
+        | CorrelationKind::ValuePercentile(field, _, _) => std::slice::from_ref(field),
+        _ => &[],
+    }
+}
+
+fn alias_unused(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        for alias in rule.aliases.keys().filter(|alias| !uses(rule, alias)) {
+            found.push(finding(
+                rule,
+                (code::ALIAS_UNUSED, place(document, "aliases")),
+                format!("alias `{alias}` is not used"),
+                "name it under `group-by`, or take it out",
+            ));
+        }
+    }
+}
+
+fn alias_incomplete(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let rules = Rules::of(workspace);
+    for (document, rule) in correlations(workspace) {
+        for (alias, fields) in &rule.aliases {
+            let named = |reference: &str| {
+                let meta = rules.metas.get(reference);
+                fields.iter().any(|(of, _)| {
+                    of == reference || meta.is_some() && meta == rules.metas.get(of.as_str())
+                })
+            };
+            let lacking = rule.rules.iter().find(|(reference, _)| !named(reference));
+            if let Some((reference, _)) = lacking.filter(|_| uses(rule, alias)) {
+                found.push(finding(
+                    rule,
+                    (code::ALIAS_INCOMPLETE, place(document, "aliases")),
+                    format!("alias `{alias}` names no field of `{reference}`, whose events stay outside of every group"),
+                    format!("add `{reference}: FIELD` to it"),
+                ));
+            }
+        }
+    }
+}
+
+fn counted_in_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        let CorrelationKind::ValueCount(fields, _) = &rule.kind else {
+            continue;
+        };
+        if fields.iter().all(|field| rule.group_by.contains(field)) {
+            let field = fields.join("`, `");
+            found.push(finding(
+                rule,
+                (code::COUNTED_IN_GROUP, place(document, "condition")),
+                format!(
+                    "`{field}` is the same in all events of a group, so there is one value to count"
+                ),
+                "group by something else, or count another field",
+            ));
+        }
+    }
+}
+
+fn percentile_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    for (document, rule) in correlations(workspace) {
+        if let CorrelationKind::ValuePercentile(_, percentile, _) = rule.kind
+            && (percentile <= 0.0 || percentile >= 100.0)
+        {
+            let what = if percentile <= 0.0 {
+                "smallest"
+            } else {
+                "largest"
+            };
+            found.push(finding(
+                rule,
+                (code::PERCENTILE_AT_EDGE, place(document, "condition")),
+                format!(
+                    "percentile {percentile} is the {what} value, which a single event decides"
+                ),
+                "write a percentile between, such as 95",
+            ));
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the rules below say
+
+/// Rules by id and name.
+struct Rules<'a> {
+    metas: BTreeMap<&'a str, &'a Meta>,
+    detections: BTreeMap<&'a str, &'a Detection>,
+}
+
+impl<'a> Rules<'a> {
+    fn of(workspace: &Workspace<'a>) -> Self {
+        let names = |meta: &'a Meta| {
+            [meta.id.as_deref(), meta.name.as_deref()]
+                .into_iter()
+                .flatten()
+        };
+        let mut rules = Self {
+            metas: BTreeMap::new(),
+            detections: BTreeMap::new(),
+        };
+        for detection in &workspace.judged.detections {
+            for name in names(&detection.meta) {
+                rules.metas.entry(name).or_insert(&detection.meta);
+                rules.detections.entry(name).or_insert(detection);
+            }
+        }
+        for correlation in &workspace.judged.correlations {
+            for name in names(&correlation.meta) {
+                rules.metas.entry(name).or_insert(&correlation.meta);
+            }
+        }
+        rules
+    }
+}
+
+fn level_below_base(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let rules = Rules::of(workspace);
+    for (_, rule) in correlations(workspace) {
+        let Some(level) = rule.meta.level else {
+            continue;
+        };
+        let higher = rule.rules.iter().find_map(|(reference, place)| {
+            let base = rules.metas.get(reference.as_str())?.level?;
+            (base > level).then_some((reference, place, base))
+        });
+        if let Some((reference, place, base)) = higher {
+            found.push(finding(
+                rule,
+                (code::LEVEL_BELOW_BASE, place),
+                format!(
+                    "correlation is `{}`, and rule `{reference}` alone is `{}`",
+                    level.name(),
+                    base.name()
+                ),
+                "several matches rarely mean less than one: raise the level, or lower the rule's",
+            ));
+        }
+    }
+}
+
+/// The paths that a name of a correlation leads to in the events of a rule.
+fn paths(rule: &Correlation, (reference, base): (&str, &Detection), name: &str) -> Vec<String> {
+    let own = |of: &str| {
+        of == reference
+            || base.meta.id.as_deref() == Some(of)
+            || base.meta.name.as_deref() == Some(of)
+    };
+    let alias = rule.aliases.get(name).and_then(|fields| {
+        let field = fields.iter().find(|(of, _)| own(of));
+        field.map(|(_, field)| field.as_str())
+    });
+    base.names.paths(alias.unwrap_or(name))
+}
+
+/// A group whose field no event of a rule has: events without it are left out.
+fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(observed) = workspace.observed else {
+        return;
+    };
+    let rules = Rules::of(workspace);
+    for (document, rule) in correlations(workspace) {
+        for (reference, _) in &rule.rules {
+            let Some(base) = rules.detections.get(reference.as_str()) else {
+                continue;
+            };
+            let log_types = judged(observed, &base.logsource);
+            if sure(observed, &log_types).is_none() {
+                continue;
+            }
+            for name in rule.group_by.iter().chain(counted_fields(&rule.kind)) {
+                let paths = paths(rule, (reference, base), name);
+                let there = paths.iter().any(|path| {
+                    let mut known = log_types.iter().map(|one| observed.known(one, path));
+                    known.any(|known| matches!(known, Known::Seen(_) | Known::Possible))
+                });
+                if there {
+                    continue;
+                }
+                let help = near_field(observed, &log_types, name);
+                let help = help.unwrap_or_else(|| "name a field that its events have".to_owned());
+                found.push(finding(
+                    rule,
+                    (code::GROUP_BY_NOT_CARRIED, place(document, "group-by")),
+                    format!(
+                        "no known event of {}, which `{reference}` judges, has `{name}`: its events stay outside of every group",
+                        names(&log_types)
+                    ),
+                    help,
+                ));
+            }
+        }
+    }
+}
+
+/// A sum or mean over a field that holds no numbers.
+fn field_not_numeric(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(observed) = workspace.observed else {
+        return;
+    };
+    let rules = Rules::of(workspace);
+    for (document, rule) in correlations(workspace) {
+        if matches!(rule.kind, CorrelationKind::ValueCount(..)) {
+            continue;
+        }
+        for name in counted_fields(&rule.kind) {
+            let mut kinds = Vec::new();
+            for (reference, _) in &rule.rules {
+                let Some(base) = rules.detections.get(reference.as_str()) else {
+                    continue;
+                };
+                for log_type in judged(observed, &base.logsource) {
+                    for path in paths(rule, (reference, base), name) {
+                        if let Known::Seen(seen) = observed.known(log_type, &path) {
+                            kinds.extend(seen.keys().copied());
+                        }
+                    }
+                }
+            }
+            // Text may hold a number, and mostly does where somebody wants its sum.
+            let never = |kind: &Kind| !matches!(kind, Kind::Number | Kind::Text);
+            let other = |kind: &Kind| matches!(kind, Kind::Bool | Kind::Object);
+            if kinds.iter().any(other) && kinds.iter().all(never) {
+                found.push(finding(
+                    rule,
+                    (code::FIELD_NOT_NUMERIC, place(document, "condition")),
+                    format!("`{name}` holds no numbers, so there is nothing to compute with"),
+                    "name a field whose values are numbers",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use super::*;
+use crate::observed::Fields;
+use crate::time::Span;
+
+static TYPE: LogType = LogType {
+    name: "t",
+    logsources: &[Logsource::of("azure", "signinlogs")],
+    event_time: &[],
+    entities: &[],
+    readings: &[],
+    content_key: None,
+    lateness: Span::ZERO,
+};
+
+static OTHER: LogType = LogType {
+    name: "other",
+    ..TYPE
+};
+
+/// Fields of a log type after so many events.
+fn fields(name: &str, events: u64) -> Fields {
+    let text = format!(
+        r#"{{"version":1,"log_types":{{"{name}":{{"events":{events},"fields":{{"a.userName":{{"text":1}}}}}}}}}}"#
+    );
+    Fields::from_json(text.as_bytes()).unwrap()
+}
+
+fn observed(samples: u64, own: u64) -> Observed {
+    Observed::new(vec![&TYPE, &OTHER], fields("t", samples), fields("t", own))
+}
+
+#[test]
+fn few_events_say_nothing_and_many_own_ones_decide() {
+    let both = [&TYPE, &OTHER];
+    assert_eq!(sure(&observed(EVENTS_MIN - 1, 0), &both), None);
+    assert_eq!(sure(&observed(EVENTS_MIN, 0), &both), Some(Sure::Samples));
+    assert_eq!(
+        sure(&observed(0, OWN_EVENTS_MIN - 1), &both),
+        Some(Sure::Samples)
+    );
+    assert_eq!(sure(&observed(0, OWN_EVENTS_MIN), &both), Some(Sure::Own));
+    assert_eq!(sure(&observed(EVENTS_MIN, 0), &[]), None);
+}
+
+#[test]
+fn rules_judge_the_log_types_that_state_their_log_source() {
+    let observed = observed(0, 0);
+    let count = |product, service| judged(&observed, &Logsource::of(product, service)).len();
+    assert_eq!(count("azure", "signinlogs"), 2);
+    assert_eq!(count("azure", "auditlogs"), 0);
+}
+
+#[test]
+fn a_field_is_suggested_by_its_last_part_or_its_spelling() {
+    let observed = observed(EVENTS_MIN, 0);
+    let near = |name| near_field(&observed, &[&TYPE], name);
+    assert_eq!(
+        near("UserName").as_deref(),
+        Some("did you mean `a.userName`?")
+    );
+    assert_eq!(
+        near("a.userNmae").as_deref(),
+        Some("did you mean `a.userName`?")
+    );
+    assert_eq!(near("ProcessId"), None);
+}
