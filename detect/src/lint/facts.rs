@@ -16,6 +16,10 @@ use crate::rule::{RawValue, Search};
 pub(super) const VALUES_MAX: usize = 128;
 /// Most alternatives of a search that are compared.
 const ALTERNATIVES_MAX: usize = 32;
+/// Most pairs of patterns that two entries are compared by.
+const PAIRS_MAX: usize = 1_024;
+/// Most values of a search that are compared.
+const SEARCH_VALUES_MAX: usize = 1_000;
 
 /// An entry, ready to be compared.
 #[derive(Debug)]
@@ -163,6 +167,9 @@ impl<'a> Fact<'a> {
         let (Some(own), Some(others)) = (&self.patterns, &other.patterns) else {
             return false;
         };
+        if own.len().saturating_mul(others.len()) > PAIRS_MAX {
+            return false;
+        }
         match (self.link(), other.link()) {
             (Link::Any, Link::Any) => own
                 .iter()
@@ -210,6 +217,9 @@ impl<'a> Fact<'a> {
             return false;
         }
         if let (Some(own), Some(others)) = (&self.patterns, &other.patterns) {
+            if own.len().saturating_mul(others.len()) > PAIRS_MAX {
+                return false;
+            }
             return match (self.link(), other.link()) {
                 (Link::Any, Link::Any) => !own
                     .iter()
@@ -281,8 +291,19 @@ fn patterns(item: &Item, chain: &Chain) -> Option<Vec<Plain>> {
     item.values.iter().map(pattern).collect()
 }
 
+/// How many values a search has, in all its entries.
+fn values(search: &Search) -> usize {
+    match search {
+        Search::AllOf(parts) | Search::AnyOf(parts) => parts.iter().map(values).sum(),
+        Search::Item(item) => item.values.len(),
+    }
+}
+
 /// A search as alternatives, each of entries that must all hold; `None` where it is not of that form.
 pub(super) fn alternatives<'s>(search: &'s Search) -> Option<Vec<Vec<Fact<'s>>>> {
+    if values(search) > SEARCH_VALUES_MAX {
+        return None;
+    }
     let conjunction = |search: &'s Search| match search {
         Search::Item(item) => Some(vec![Fact::of(item)?]),
         Search::AllOf(parts) => parts

@@ -28,6 +28,8 @@ pub(super) const CHECKS: &[Check] = &[
 const EVENTS_MIN: u64 = 15;
 /// Own events of a log type from which a field that none of them has is most probably a mistake.
 const OWN_EVENTS_MIN: u64 = 100;
+/// Most findings for which a field is looked for that may have been meant: each is a look at all.
+const NEAR_MAX: usize = 100;
 /// Log types from which a log source is broad.
 const BROAD_FROM: usize = 5;
 
@@ -199,7 +201,8 @@ fn absent(workspace: &Workspace<'_>, (sure, code): (Sure, Code), found: &mut Vec
             Sure::Samples => "sample",
         };
         let message = format!("no {whose} of {of} has a field `{name}`");
-        let help = near_field(observed, &missing.log_types, name);
+        let near = || near_field(observed, &missing.log_types, name);
+        let help = (found.len() < NEAR_MAX).then(near).flatten();
         let help = help.or_else(|| {
             Some("see with `palisade decode` what your events hold, and `check --observed`".into())
         });

@@ -1,11 +1,14 @@
 //! Logic: conditions and searches that decide nothing.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 
 use super::facts::{Fact, alternatives, conjunction_implies};
 use super::items::{searches, section};
 use super::{Check, Rule, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code};
+use crate::rule::item::{Item, Target};
 use crate::rule::parse::RuleDocument;
 use crate::rule::{Expr, Search};
 use crate::yaml::Node;
@@ -29,6 +32,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check::info(code::ENTRY_IMPLIED, entry_implied),
     Check::info(code::ALTERNATIVE_COVERED, alternative_covered),
 ];
+
+/// Most entries of one field in a mapping that are held against each other.
+const ENTRIES_MAX: usize = 50;
 
 /// A rule or filter with a condition over searches.
 struct Logic<'a> {
@@ -323,20 +329,26 @@ fn pairs_of(search: &Search, each: &mut dyn FnMut(&Fact<'_>, &Fact<'_>)) {
         }
         return;
     }
-    let fields: Vec<_> = parts
-        .iter()
-        .filter_map(|part| match part {
-            Search::Item(item) => Some(item),
-            _ => None,
-        })
-        .collect();
-    for (at, one) in fields.iter().enumerate() {
-        for other in fields.iter().skip(at + 1) {
-            // Names decide before anything is read: nearly all entries look at different fields.
-            if one.target == other.target
-                && let (Some(one), Some(other)) = (Fact::of(one), Fact::of(other))
-            {
-                each(&one, &other);
+    let items = parts.iter().filter_map(|part| match part {
+        Search::Item(item) => Some(item),
+        _ => None,
+    });
+    let mut by_target = HashMap::<&Target, Vec<&Item>>::new();
+    for item in items.clone() {
+        by_target.entry(&item.target).or_default().push(item);
+    }
+    // Nearly all entries of a mapping look at different fields, and need not be read at all.
+    for item in items {
+        let Some(same) = by_target.remove(&item.target) else {
+            continue;
+        };
+        if !(2..=ENTRIES_MAX).contains(&same.len()) {
+            continue;
+        }
+        let facts: Vec<Fact<'_>> = same.into_iter().filter_map(Fact::of).collect();
+        for (at, one) in facts.iter().enumerate() {
+            for other in facts.iter().skip(at + 1) {
+                each(one, other);
             }
         }
     }
@@ -345,8 +357,8 @@ fn pairs_of(search: &Search, each: &mut dyn FnMut(&Fact<'_>, &Fact<'_>)) {
 /// How an entry's field is called.
 fn field(fact: &Fact<'_>) -> String {
     match &fact.item.target {
-        crate::rule::item::Target::Keywords => "the keywords".to_owned(),
-        crate::rule::item::Target::Fields(names) => format!("`{}`", names.join("`, `")),
+        Target::Keywords => "the keywords".to_owned(),
+        Target::Fields(names) => format!("`{}`", names.join("`, `")),
     }
 }
 

@@ -44,7 +44,7 @@ fn nowhere() -> Place {
 }
 
 /// What an item looks at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Target {
     /// Every scalar value of the event, at any depth.
     Keywords,
