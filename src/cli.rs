@@ -15,6 +15,7 @@ pub mod demo;
 pub mod check;
 pub mod replay;
 pub mod explain;
+pub mod test;
 pub mod decode;
 pub mod alerts;
 pub mod rules;
@@ -27,6 +28,7 @@ pub mod health;
 pub mod conformance;
 
 mod inputs;
+mod watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +37,7 @@ Examples:
   palisade run -c palisade.yaml                   judge live logs until SIGTERM
   palisade decode samples/                        what a rule author can match on
   palisade replay --rules detections samples/     which rules fire on recorded logs
+  palisade test detections                        the cases beside the rules
   palisade explain --rules detections signin.json  why they fire, or do not
   palisade alerts list -c palisade.yaml           newest alerts, beside a running process
   palisade rules -c palisade.yaml                 what is loaded, what is not and why, what fired
@@ -65,6 +68,8 @@ pub enum Command {
     Check(check::Args),
     /// Judge recorded logs and print the alerts.
     Replay(replay::Args),
+    /// Judge the cases beside the rules.
+    Test(test::Args),
     /// Show why rules match recorded logs, or do not.
     Explain(explain::Args),
     /// Show the events in files or at the end of a live source.
@@ -101,6 +106,7 @@ impl Cli {
             Command::Demo(args) => demo::execute(&args, terminal),
             Command::Check(args) => check::execute(&args, terminal),
             Command::Replay(args) => replay::execute(&args, terminal),
+            Command::Test(args) => test::execute(&args, terminal),
             Command::Explain(args) => explain::execute(&args, terminal),
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),

@@ -17,6 +17,7 @@ use palisade_detect::rule::parse::{self, Parsed, RuleDocument};
 use palisade_detect::rule::{RuleFile, RuleSet};
 use palisade_detect::time::Timestamp;
 
+use crate::cases;
 use crate::config::{Pipelines, Rules};
 
 mod choose;
@@ -233,6 +234,10 @@ fn load_from(
     let before = [unread, chosen.problems, unreadable].into_iter().flatten();
     let mut problems: Vec<Diagnostic> = before.chain(found).collect();
     let written = lint.map(|_| parsed.rules.clone());
+    if let Some(written) = &written {
+        let roots: Vec<PathBuf> = rules.paths.iter().map(|path| path.path.clone()).collect();
+        problems.extend(cases::run::problems(&cases, (&files, written), &roots));
+    }
     let mut listed = choice.make(&mut parsed.rules, &mut problems);
     let changes_at = list::exceptions(&listed, now, &mut problems);
     listed.retain(|rule| rule.state != State::LeftOut(Why::Path));

@@ -5,8 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade::cases;
-use palisade_detect::diagnostic::Diagnostic;
+use palisade::cases::judge::Library;
+use palisade::cases::records::records;
+use palisade::cases::run::{Plan, run};
+use palisade::cases::{Case, form, show};
+use palisade::config::Pipelines;
+use palisade_detect::diagnostic::{Color, Diagnostic};
 use palisade_detect::list::{Format, List, ListFile, Lists};
 use palisade_detect::rule::parse;
 use palisade_detect::rule::{Level, Meta, RuleFile, RuleSet};
@@ -82,7 +86,7 @@ fn assert_clean(problems: &[Diagnostic]) {
     assert!(
         problems.is_empty(),
         "{}",
-        diagnostic::render(problems, &text, diagnostic::Color::Never)
+        diagnostic::render(problems, &text, Color::Never)
     );
 }
 
@@ -94,44 +98,41 @@ fn field_map() -> Vec<pipeline::Pipeline> {
     pipeline::parse(&[file]).expect("the field map is valid")
 }
 
+/// The cases beside a rule file.
+fn cases_of(rule: &str) -> Vec<Case> {
+    let beside = rule.replace(".yml", ".cases.yml");
+    let bytes = files().remove(&beside);
+    let file = form::parse(&RuleFile {
+        bytes: bytes.unwrap_or_else(|| panic!("{beside} is missing")),
+        name: Arc::from(beside),
+    });
+    assert_clean(&file.problems);
+    file.cases
+}
+
 #[test]
 fn every_case_is_judged_as_it_says() {
-    let (files, rules, field_map) = (files(), rules(), field_map());
-    let mut wrong = Vec::new();
-    let mut judged = 0;
-    for (name, bytes) in files
-        .iter()
-        .filter(|(name, _)| name.ends_with(".cases.yml"))
-    {
-        let rule = name.replace(".cases.yml", ".yml");
-        let judge = cases::Judge::new(&rules, &rule, &field_map);
-        assert_clean(&judge.problems);
-        for case in cases::parse(name, bytes).unwrap_or_else(|error| panic!("{error}")) {
-            let alerts = judge.alerts(&case).expect("the folds take every step");
-            judged += 1;
-            if alerts.is_empty() == case.fires {
-                wrong.push(format!("{name}: {} (fires: {})", case.name, !case.fires));
-            }
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} of {judged} cases:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    let run = run(&Plan {
+        paths: vec![folder()],
+        pipelines: Pipelines::built_in(),
+        filter: None,
+    });
+    assert!(run.is_good(), "{}", show::pretty(&run, Color::Never));
+    let judged = run.results.len();
     assert!(judged >= 40, "only {judged} cases were found");
 }
 
 /// Title, level and id of the first alert of every case of a rule that fires.
 fn said(rule: &str) -> Vec<(String, Level, Option<String>)> {
-    let beside = rule.replace(".yml", ".cases.yml");
-    let judge = cases::Judge::new(&rules(), rule, &field_map());
-    let cases = cases::parse(&beside, &files()[&beside]).unwrap_or_else(|error| panic!("{error}"));
-    let firing = cases.iter().filter(|case| case.fires);
+    let (rules, pipelines) = (rules(), field_map());
+    let library = Library::new(&[], &rules, &pipelines);
+    let judge = library.judge(rule);
+    let cases = cases_of(rule);
+    let firing = cases.iter().filter(|case| case.fires.expects_any());
     firing
         .map(|case| {
-            let mut alerts = judge.alerts(case).expect("the folds take every step");
+            let records = records(case, None).expect("records of their own");
+            let mut alerts = judge.alerts(&records).expect("the folds take every step");
             let alert = alerts.swap_remove(0);
             (alert.title, alert.severity, alert.external_id)
         })
@@ -161,19 +162,11 @@ fn alerts_of_other_products_are_passed_on_in_their_words() {
 fn every_rule_has_a_case_that_fires_and_a_near_miss() {
     let files = files();
     for name in files.keys().filter(|name| !name.ends_with(".cases.yml")) {
-        let beside = name.replace(".yml", ".cases.yml");
-        let bytes = files
-            .get(&beside)
-            .unwrap_or_else(|| panic!("{beside} is missing"));
-        let cases = cases::parse(&beside, bytes).unwrap_or_else(|error| panic!("{error}"));
-        assert!(
-            cases.iter().any(|case| case.fires),
-            "{beside} has no case that fires"
-        );
-        assert!(
-            cases.iter().any(|case| !case.fires),
-            "{beside} has no near miss"
-        );
+        let cases = cases_of(name);
+        let (firing, quiet): (Vec<_>, Vec<_>) =
+            cases.iter().partition(|case| case.fires.expects_any());
+        assert!(!firing.is_empty(), "{name} has no case that fires");
+        assert!(!quiet.is_empty(), "{name} has no near miss");
     }
 }
 

@@ -149,7 +149,7 @@ fn a_correlation_shows_its_group_and_how_far_it_is_from_firing() {
     2026-03-02T08:00:03Z  bob  -/2
     2026-03-02T08:00:09Z  cyd  -/3
 
-events with a match: 4 of 4; 4 not shown, see `--limit`
+events with a match: 4 of 4; not shown: 4
 "#);
 }
 
@@ -221,7 +221,7 @@ fn of_many_events_those_that_match_are_shown_first_and_the_rest_is_counted() {
     let printed = printed(&["--rule", "wrong", "--limit", "2"], &input);
     assert!(printed.contains("-/40"), "{printed}");
     assert!(
-        printed.contains("events with a match: 1 of 50; 48 not shown"),
+        printed.contains("events with a match: 1 of 50; not shown: 48"),
         "{printed}"
     );
 }

@@ -174,6 +174,7 @@ mod tests {
 
     use super::*;
     use crate::cases as judged;
+    use crate::cases::judge::Library;
     use crate::rules;
 
     #[test]
@@ -226,13 +227,13 @@ mod tests {
             let (set, _) = palisade_detect::rule::parse::parse(&files);
             assert_eq!(set.detections[0].meta.title, title);
             assert_eq!(set.detections[0].meta.author.as_deref(), Some("Ann: of #1"));
-            let judge = judged::Judge::new(&set, "new.yml", &[]);
+            let judge = Library::new(&files, &set, &[]).judge("new.yml");
             let cases = judged::parse("new.cases.yml", cases(&logsource).as_bytes());
             let cases = cases.expect("valid");
             assert_eq!(cases.len(), 2);
             for case in cases {
-                let alerts = judge.alerts(&case).expect("the folds take every step");
-                assert_eq!(!alerts.is_empty(), case.fires, "{name}: {}", case.name);
+                let verdict = judge.judge(&case, None).expect("records of its own");
+                assert!(verdict.reasons.is_empty(), "{name}: {:?}", verdict.reasons);
             }
         }
     }

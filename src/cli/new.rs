@@ -18,6 +18,8 @@ use super::inputs::Inputs;
 use crate::author::case::{self, Head, RECORDS_MAX};
 use crate::author::skeleton::{self, Blank};
 use crate::cases;
+use crate::cases::judge::Library;
+use crate::cases::records::records;
 use crate::clock::Clock;
 use crate::config::Pipelines;
 use crate::exit::Exit;
@@ -272,8 +274,9 @@ fn payloads(path: &Path, terminal: Terminal) -> anyhow::Result<Vec<bytes::Bytes>
 fn fires(set: &RuleSet, file: &str, case: &cases::Case) -> anyhow::Result<bool> {
     let (maps, _) = rules::pipeline_files(&Pipelines::built_in());
     let maps = pipeline::parse(&maps).unwrap_or_default();
-    let judge = cases::Judge::new(set, file, &maps);
-    Ok(!judge.alerts(case)?.is_empty())
+    let judge = Library::new(&[], set, &maps).judge(file);
+    let records = records(case, None).map_err(|problem| anyhow!("{problem}"))?;
+    Ok(!judge.alerts(&records)?.is_empty())
 }
 
 /// Puts the text at the end of the file, or into a new one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_detect::correlation::CorrelationDef;
-use palisade_detect::diagnostic::suggestion;
+use palisade_detect::diagnostic::{Place, suggestion};
 use palisade_detect::engine::Engine;
 use palisade_detect::explain::Explainer;
 use palisade_detect::logsource::Routing;
@@ -42,6 +42,13 @@ pub(super) struct Counted {
     pub(super) fields: Vec<Vec<String>>,
 }
 
+impl Subject {
+    /// Whether only correlations were asked for.
+    pub fn is_of_correlations(&self) -> bool {
+        self.named.is_empty() && !self.correlations.is_empty()
+    }
+}
+
 impl Bench {
     /// A bench of rules as they are judged: pipelines applied, filters joined.
     pub fn new(rules: RuleSet, engine: Arc<Engine>, routing: Routing) -> Self {
@@ -56,6 +63,26 @@ impl Bench {
             engine,
             routing,
         }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
+    /// The loaded rules: the id that alerts name, title and the rest, and place.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &Meta, &Place)> {
+        let detections = self.explainers.iter().enumerate();
+        let detections = detections.filter_map(|(place, explainer)| {
+            let detection = explainer.detection();
+            Some((self.id_of(place)?, &detection.meta, &detection.place))
+        });
+        let correlations = self.correlations.iter().filter_map(|rule| {
+            let mut defs = self.engine.correlations().iter();
+            let def = defs.find(|def| is_of(rule, def))?;
+            Some((&*def.id, &rule.meta, &rule.place))
+        });
+        detections.chain(correlations)
     }
 
     /// All rules; those that match are explained.

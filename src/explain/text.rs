@@ -50,10 +50,7 @@ impl Writer {
         let (matched, total) = (report.events_matched, report.events_total);
         let mut summary = format!("events with a match: {matched} of {total}");
         if left_out > 0 {
-            put(
-                &mut summary,
-                format_args!("; {left_out} not shown, see `--limit`"),
-            );
+            put(&mut summary, format_args!("; not shown: {left_out}"));
         }
         line(&mut out, 0, &summary);
         out

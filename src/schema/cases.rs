@@ -51,7 +51,7 @@ fn case() -> Value {
             ),
             ("records", list(&step()), "What is judged, in this order."),
         ]),
-        &["name", "records"],
+        &["name", "fires", "records"],
     )
 }
 

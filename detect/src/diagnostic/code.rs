@@ -5,6 +5,7 @@
 //! PAL02xx  documents         PAL06xx  filters
 //! PAL03xx  searches          PAL07xx  pipelines
 //! PAL04xx  conditions        PAL08xx  configuration
+//!                            PAL09xx  case files
 //!
 //! PAL10xx  metadata          PAL15xx  values, expressions
 //! PAL11xx  style             PAL16xx  cost
@@ -179,6 +180,25 @@ codes! {
     CHOICE_MATCHES_NOTHING = "PAL0851", "matches-nothing";
     /// The configuration says something over a rule that has no effect there.
     OVERRIDE_WITHOUT_EFFECT = "PAL0852", "no-effect";
+
+    /// A key that case files do not know.
+    CASE_UNKNOWN_KEY = "PAL0901", "unknown-key";
+    /// A mandatory part of a case is missing.
+    CASE_MISSING = "PAL0902", "missing-field";
+    /// A part of a case file has the wrong type.
+    CASE_TYPE = "PAL0903", "wrong-type";
+    /// A value of a case is outside what is allowed.
+    CASE_VALUE = "PAL0904", "invalid-value";
+    /// A case names a rule that it is not judged by.
+    CASE_RULE = "PAL0905", "unknown-rule-reference";
+    /// A file of records that a case cannot use.
+    CASE_FILE = "PAL0906", "unreadable-file";
+    /// A selection that is none, or selects no record.
+    CASE_SELECT = "PAL0907", "invalid-value";
+    /// More records than a case may have.
+    CASE_LIMIT = "PAL0908", "limit-exceeded";
+    /// Cases without a rule beside them.
+    CASE_ALONE = "PAL0909", "missing-field";
 
     // Metadata.
 

@@ -15,6 +15,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("PAL06", "Filters"),
     ("PAL07", "Pipelines"),
     ("PAL08", "Configuration"),
+    ("PAL09", "Case files"),
     ("PAL10", "Checks of metadata"),
     ("PAL11", "Checks of style"),
     ("PAL12", "Checks of tags"),

@@ -1,0 +1,372 @@
+//! The form of case files: YAML to cases, with everything that is wrong with them.
+
+use std::sync::Arc;
+
+use palisade_detect::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+use palisade_detect::rule::RuleFile;
+use palisade_detect::time::Span;
+use palisade_detect::yaml::{self, Node, Yaml};
+
+use super::{Case, CaseFile, Content, Expected, Fires, RECORDS_MAX, Select, Step};
+
+/// Keys of a case file.
+const FILE_KEYS: &[&str] = &["cases"];
+/// Keys of a case.
+const CASE_KEYS: &[&str] = &["name", "fires", "silent", "records"];
+/// Keys of an entry of `records`.
+const STEP_KEYS: &[&str] = &["at", "repeat", "every", "record", "file", "select"];
+/// Keys of an entry of `fires`.
+const FIRES_KEYS: &[&str] = &["rule", "times"];
+
+/// Reads a case file, as much of it as can be; [`CaseFile::problems`] says what is wrong with it.
+pub fn parse(file: &RuleFile) -> CaseFile {
+    let mut read = Form::default();
+    let mut is_yaml = false;
+    match yaml::parse(&file.name, &file.bytes) {
+        Err(problems) => read.problems = problems,
+        Ok(documents) => {
+            is_yaml = true;
+            for document in &documents {
+                read.document(document);
+            }
+            if documents.is_empty() {
+                let place = Place::start_of(&file.name);
+                read.say(code::CASE_MISSING, &place, "a case file without `cases`");
+            }
+        }
+    }
+    CaseFile {
+        name: Arc::clone(&file.name),
+        is_yaml,
+        cases: read.cases,
+        problems: read.problems,
+    }
+}
+
+#[derive(Default)]
+struct Form {
+    cases: Vec<Case>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Form {
+    fn say(&mut self, code: Code, place: &Place, message: impl Into<String>) -> &mut Diagnostic {
+        self.problems.push(Diagnostic::error(code, place, message));
+        self.problems.last_mut().expect("one was just added")
+    }
+
+    fn wrong_type(&mut self, key: &str, node: &Node, expected: &str) {
+        let message = format!("`{key}` is {}, expected {expected}", node.type_name());
+        self.say(code::CASE_TYPE, &node.place, message);
+    }
+
+    /// Whether the node is a mapping; keys that it may not have are reported.
+    fn keys(&mut self, node: &Node, known: &[&str], what: &str) -> bool {
+        let Some(map) = node.as_map() else {
+            let message = format!("{what} is {}, expected a mapping", node.type_name());
+            self.say(code::CASE_TYPE, &node.place, message);
+            return false;
+        };
+        for (key, _) in map {
+            let text = key.as_text();
+            if text.is_some_and(|text| known.contains(&text)) {
+                continue;
+            }
+            let name = text.unwrap_or("this");
+            let help = suggestion(name, known.iter().copied());
+            let all = format!("its keys are `{}`", known.join("`, `"));
+            self.say(
+                code::CASE_UNKNOWN_KEY,
+                &key.place,
+                format!("`{name}` is no key of {what}"),
+            )
+            .help = Some(help.unwrap_or(all));
+        }
+        true
+    }
+
+    fn document(&mut self, document: &Node) {
+        if !self.keys(document, FILE_KEYS, "a case file") {
+            return;
+        }
+        let Some((_, cases)) = document.entry("cases") else {
+            self.say(
+                code::CASE_MISSING,
+                &document.place,
+                "a case file without `cases`",
+            );
+            return;
+        };
+        let Some(list) = cases.as_seq() else {
+            return self.wrong_type("cases", cases, "a list");
+        };
+        for node in list {
+            if let Some(case) = self.case(node) {
+                self.cases.push(case);
+            }
+        }
+    }
+
+    /// A case; what it lacks is reported and keeps it from being judged.
+    fn case(&mut self, node: &Node) -> Option<Case> {
+        let before = self.problems.len();
+        if !self.keys(node, CASE_KEYS, "a case") {
+            return None;
+        }
+        for (key, what) in [
+            ("name", "a sentence that says what it shows"),
+            ("fires", "`true`, `false` or the rules that fire"),
+            ("records", "the records that it is about"),
+        ] {
+            if node.get_some(key).is_none() {
+                self.say(
+                    code::CASE_MISSING,
+                    &node.place,
+                    format!("a case without `{key}`"),
+                )
+                .help = Some(format!("`{key}` is {what}"));
+            }
+        }
+        let name = node.get_some("name").and_then(|name| {
+            let text = name.as_text();
+            if text.is_none() {
+                self.wrong_type("name", name, "text");
+            }
+            text
+        });
+        let fires = node.get_some("fires").map(|fires| self.fires(fires));
+        let silent = node
+            .get_some("silent")
+            .map_or_else(Vec::new, |silent| self.silent(silent));
+        let steps = node
+            .get_some("records")
+            .map_or_else(Vec::new, |records| self.steps(records));
+        let case = Case {
+            name: name?.to_owned(),
+            place: node.place.clone(),
+            fires: fires?,
+            silent,
+            steps,
+        };
+        (self.problems.len() == before).then_some(case)
+    }
+
+    fn fires(&mut self, node: &Node) -> Fires {
+        match &node.value {
+            Yaml::Bool(fires) => Fires::Any(*fires),
+            Yaml::Seq(list) => {
+                Fires::These(list.iter().filter_map(|one| self.expected(one)).collect())
+            }
+            _ => {
+                self.wrong_type("fires", node, "`true`, `false` or a list of rules");
+                Fires::Any(false)
+            }
+        }
+    }
+
+    /// An entry of `fires`: a rule, or `{rule: ..., times: ...}`.
+    fn expected(&mut self, node: &Node) -> Option<Expected> {
+        if let Some(rule) = node.as_text() {
+            return Some(Expected {
+                rule: rule.to_owned(),
+                place: node.place.clone(),
+                times: None,
+            });
+        }
+        if !self.keys(node, FIRES_KEYS, "an entry of `fires`") {
+            return None;
+        }
+        let Some(rule) = node.get_some("rule") else {
+            let message = "an entry of `fires` without `rule`";
+            self.say(code::CASE_MISSING, &node.place, message);
+            return None;
+        };
+        let times = node.get_some("times").and_then(|times| {
+            let count = times.as_int().and_then(|int| u64::try_from(int).ok());
+            if count.is_none() {
+                let message = "`times` is a whole number from 0";
+                self.say(code::CASE_VALUE, &times.place, message);
+            }
+            count
+        });
+        let Some(name) = rule.as_text() else {
+            self.wrong_type("rule", rule, "the id, name or title of a rule");
+            return None;
+        };
+        Some(Expected {
+            rule: name.to_owned(),
+            place: rule.place.clone(),
+            times,
+        })
+    }
+
+    fn silent(&mut self, node: &Node) -> Vec<(String, Place)> {
+        let Some(list) = node.as_seq() else {
+            self.wrong_type("silent", node, "a list of rules");
+            return Vec::new();
+        };
+        let mut silent = Vec::new();
+        for rule in list {
+            match rule.as_text() {
+                Some(name) => silent.push((name.to_owned(), rule.place.clone())),
+                None => self.wrong_type("silent", rule, "the id, name or title of a rule"),
+            }
+        }
+        silent
+    }
+
+    fn steps(&mut self, node: &Node) -> Vec<Step> {
+        let Some(list) = node.as_seq() else {
+            self.wrong_type("records", node, "a list");
+            return Vec::new();
+        };
+        let steps: Vec<Step> = list.iter().filter_map(|step| self.step(step)).collect();
+        let total = steps
+            .iter()
+            .fold(0_u32, |total, step| total.saturating_add(step.repeat));
+        if total > RECORDS_MAX {
+            let message = format!("more than the limit of {RECORDS_MAX} records in one case");
+            self.say(code::CASE_LIMIT, &node.place, message);
+            return Vec::new();
+        }
+        steps
+    }
+
+    fn step(&mut self, node: &Node) -> Option<Step> {
+        if !self.keys(node, STEP_KEYS, "an entry of `records`") {
+            return None;
+        }
+        let at = self.span(node, "at");
+        let every = self.span(node, "every");
+        let repeat = self.repeat(node);
+        let content = match (node.get("record"), node.get_some("file")) {
+            (Some(record), None) => {
+                if let Some((key, _)) = node.entry("select") {
+                    let message = "`select` without `file`";
+                    self.say(code::CASE_MISSING, &key.place, message);
+                }
+                self.json_like(record);
+                Content::Inline(record.clone())
+            }
+            (None, Some(file)) => self.file(file, node.get_some("select"))?,
+            (Some(_), Some(file)) => {
+                let message = "an entry of `records` has either `record` or `file`";
+                self.say(code::CASE_VALUE, &file.place, message);
+                return None;
+            }
+            (None, None) => {
+                let message = "an entry of `records` without `record`";
+                self.say(code::CASE_MISSING, &node.place, message).help =
+                    Some("write the record here, or name a `file` beside this one".to_owned());
+                return None;
+            }
+        };
+        Some(Step {
+            at,
+            every,
+            repeat,
+            content,
+        })
+    }
+
+    fn repeat(&mut self, node: &Node) -> u32 {
+        let Some(count) = node.get_some("repeat") else {
+            return 1;
+        };
+        let Some(number) = count.as_int().filter(|int| *int >= 0) else {
+            let message = "`repeat` is a whole number from 0";
+            self.say(code::CASE_VALUE, &count.place, message);
+            return 1;
+        };
+        // Beyond the limit the case is refused as a whole.
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+
+    fn span(&mut self, node: &Node, key: &str) -> Span {
+        let Some(value) = node.get_some(key) else {
+            return Span::ZERO;
+        };
+        match value.as_text() {
+            Some("0s") => Span::ZERO,
+            text => text.and_then(Span::parse_sigma).unwrap_or_else(|| {
+                let message = format!("`{key}` is a time span such as `0s`, `30s`, `5m`, `1h`");
+                self.say(code::CASE_VALUE, &value.place, message);
+                Span::ZERO
+            }),
+        }
+    }
+
+    fn file(&mut self, file: &Node, select: Option<&Node>) -> Option<Content> {
+        let Some(path) = file.as_text() else {
+            self.wrong_type("file", file, "the path of a file beside this one");
+            return None;
+        };
+        let (select, select_place) = match select {
+            None => (Select::All, file.place.clone()),
+            Some(node) => (self.select(node)?, node.place.clone()),
+        };
+        Some(Content::File {
+            path: path.to_owned(),
+            place: file.place.clone(),
+            select,
+            select_place,
+        })
+    }
+
+    fn select(&mut self, node: &Node) -> Option<Select> {
+        if let Some(number) = node.as_int() {
+            let number = usize::try_from(number).ok().filter(|number| *number > 0);
+            if number.is_none() {
+                let message = "records are counted from 1";
+                self.say(code::CASE_SELECT, &node.place, message);
+            }
+            return number.map(Select::Number);
+        }
+        let text = node.as_text().unwrap_or_default();
+        if text.starts_with('/') {
+            return Some(Select::Pointer(text.to_owned()));
+        }
+        if let Some((field, value)) = text.split_once('=').filter(|(field, _)| !field.is_empty()) {
+            return Some(Select::Field(field.to_owned(), value.to_owned()));
+        }
+        let message = "`select` is the number of a record, a JSON pointer or `field=value`";
+        self.say(code::CASE_SELECT, &node.place, message).help =
+            Some("write `select: 3`, `select: /records/0` or `select: identity=kim`".to_owned());
+        None
+    }
+
+    /// Reports what JSON cannot say.
+    fn json_like(&mut self, node: &Node) {
+        match &node.value {
+            Yaml::Null | Yaml::Bool(_) | Yaml::Text(_) => {}
+            Yaml::Int(int) => {
+                if i64::try_from(*int).is_err() {
+                    let message = "numbers have at most 64 bits here";
+                    self.say(code::CASE_VALUE, &node.place, message).help =
+                        Some("a larger one can be written in a `file`".to_owned());
+                }
+            }
+            Yaml::Float(float) => {
+                if !float.is_finite() {
+                    let message = "JSON has no such number";
+                    self.say(code::CASE_VALUE, &node.place, message);
+                }
+            }
+            Yaml::Seq(list) => {
+                for item in list {
+                    self.json_like(item);
+                }
+            }
+            Yaml::Map(map) => {
+                for (key, value) in map {
+                    if key.as_text().is_none() {
+                        let message = "a JSON key is text";
+                        self.say(code::CASE_VALUE, &key.place, message).help =
+                            Some("put it in quotes".to_owned());
+                    }
+                    self.json_like(value);
+                }
+            }
+        }
+    }
+}
