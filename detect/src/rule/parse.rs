@@ -93,22 +93,40 @@ fn parse_at_most(most: usize, files: &[RuleFile], keep: Documents) -> Parsed {
         keep,
         ..Loader::default()
     };
+    let over = |file: &RuleFile, mut diagnostics: Vec<Diagnostic>| {
+        let place = Place::start_of(&file.name);
+        let message = format!("rule set holds more than the limit of {most} rules");
+        diagnostics.push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
+        Parsed {
+            diagnostics,
+            ..Parsed::default()
+        }
+    };
+    // Far too many are told by their separators, before memory is spent on them.
+    let mut documents = 0;
+    for file in files {
+        documents += separators(&file.bytes);
+        if documents > most {
+            return over(file, Vec::new());
+        }
+    }
     for (at, file) in files.iter().enumerate() {
         loader.at = at;
         loader.file(file);
         if loader.rules > most {
-            let place = Place::start_of(&file.name);
-            let message = format!("rule set holds more than the limit of {most} rules");
-            loader
-                .diagnostics
-                .push(Diagnostic::error(code::TOO_MANY_RULES, &place, message));
-            return Parsed {
-                diagnostics: loader.diagnostics,
-                ..Parsed::default()
-            };
+            return over(file, loader.diagnostics);
         }
     }
     loader.finish()
+}
+
+/// Lines that begin a document. Nowhere else in YAML may a line begin so.
+fn separators(bytes: &[u8]) -> usize {
+    let begins = |line: &&[u8]| {
+        let rest = line.strip_prefix(b"---");
+        rest.is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
+    };
+    bytes.split(|byte| *byte == b'\n').filter(begins).count()
 }
 
 /// What has been read so far.
