@@ -95,9 +95,10 @@ fn compare(killed: &Setup, calm: &Setup, broker: &Broker) {
     );
     assert_eq!(state::fired(&alerts), state::fired(&expected));
 
-    let refolded = state::refold(&log.matches(), &log.definitions());
+    let definitions = log.definitions();
+    let refolded = state::refold(&log.matches(), &definitions);
     assert_eq!(
-        state::correlation_ids(&alerts),
+        state::folded_ids(&alerts, &definitions),
         refolded,
         "alerts of the log as written"
     );

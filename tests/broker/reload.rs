@@ -58,10 +58,11 @@ fn sign_in(user: &str, result: &str) -> Option<Vec<u8>> {
     Some(record.into_bytes())
 }
 
-/// A copy of the project's rules that may be written to.
+/// A copy of the project's rules that may be written to, with the lists that they name.
 fn rules(root: &Path) -> PathBuf {
     let folder = root.join("rules");
     copy(&input::detections().join("azure"), &folder);
+    copy(&input::detections().join("lists"), &folder.join("lists"));
     folder
 }
 
@@ -146,9 +147,10 @@ fn assert_same(changed: &Setup, calm: &Setup) {
         state::match_set(&log.matches()),
         state::match_set(&reference.matches())
     );
+    let definitions = log.definitions();
     assert_eq!(
-        state::correlation_ids(&alerts),
-        state::refold(&log.matches(), &log.definitions()),
+        state::folded_ids(&alerts, &definitions),
+        state::refold(&log.matches(), &definitions),
         "alerts of the log as written"
     );
     assert_one_id_each(&alerts);

@@ -109,6 +109,15 @@ pub fn correlation_ids(alerts: &[Value]) -> BTreeSet<String> {
     ids(alerts.iter().filter(|alert| is_of_correlation(alert)))
 }
 
+/// Ids of the alerts that the folds raised: of correlations, and of detection rules whose repeats are
+/// held back.
+pub fn folded_ids(alerts: &[Value], definitions: &Definitions) -> BTreeSet<String> {
+    let rules: BTreeSet<&str> = definitions.values().map(|def| &*def.id).collect();
+    ids(alerts
+        .iter()
+        .filter(|alert| rules.contains(text(alert, "/rule/id"))))
+}
+
 /// Neither of a single event nor about Palisade itself.
 fn is_of_correlation(alert: &Value) -> bool {
     !matches!(text(alert, "/rule/type"), "single" | "operational")
