@@ -1,7 +1,7 @@
 //! What somebody who writes rules waits for: rule sets judged, hostile ones refused.
 //!
 //! ```text
-//! cargo bench --bench authoring -- [--runs N] [--only corpus|azure|hostile] [--peer PROGRAM]
+//! cargo bench --bench authoring -- [--runs N] [--only corpus|azure|hostile|cases|list] [--peer PROGRAM]
 //! ```
 //!
 //! `--peer` names an `rsigma` program, which is measured in turn with ours on the same files. Prints
@@ -41,6 +41,12 @@ const CORPUS_MAX: [f64; 2] = [1.5, 250.0];
 const AZURE_MAX: f64 = 0.030;
 /// Seconds and MiB within which what is hostile is refused.
 const HOSTILE_MAX: [f64; 2] = [2.0, 256.0];
+/// Rules with two cases each, and the seconds within which all cases are judged.
+const RULES_WITH_CASES: usize = 500;
+const CASES_MAX: f64 = 2.0;
+/// Entries of a list, and the MiB that they may take.
+const ENTRIES: usize = 1_000_000;
+const LIST_MAX: f64 = 100.0;
 
 fn main() {
     let mut bench = Bench::from_arguments();
@@ -53,6 +59,12 @@ fn main() {
     }
     if bench.wants("hostile") {
         bench.hostile();
+    }
+    if bench.wants("cases") {
+        bench.cases();
+    }
+    if bench.wants("list") {
+        bench.list();
     }
     bench.show();
 }
@@ -206,6 +218,52 @@ impl Bench {
         }
     }
 
+    /// `test` of a thousand cases.
+    fn cases(&mut self) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for n in 0..RULES_WITH_CASES {
+            let (rule, cases) = rule_with_cases(n);
+            fs::write(folder.path().join(format!("r{n}.yml")), rule).expect("a file");
+            fs::write(folder.path().join(format!("r{n}.cases.yml")), cases).expect("a file");
+        }
+        for _ in 0..self.runs {
+            let run = palisade(&["test"], folder.path());
+            assert_eq!(run.status, Some(0), "{}", run.out);
+            self.note_run("test of 1,000 cases", &run, Some([CASES_MAX, f64::NAN]));
+        }
+    }
+
+    /// `check` of a rule with a list, and what the list adds to it.
+    fn list(&mut self) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lists = folder.path().join("lists");
+        fs::create_dir(&lists).expect("a folder");
+        fs::write(
+            folder.path().join("rule.yml"),
+            hostile::GOOD.replace("a: b", "a|in_list: hashes"),
+        )
+        .expect("a file");
+        for _ in 0..self.runs {
+            let mut peaks = [0.0; 2];
+            for (entries, peak) in [1, ENTRIES].into_iter().zip(&mut peaks) {
+                let text: Vec<String> = (0..entries).map(entry).collect();
+                fs::write(lists.join("hashes.txt"), text.concat()).expect("a file");
+                let run = palisade(&["check"], folder.path());
+                assert_eq!(run.status, Some(0), "{}", run.out);
+                *peak = run.peak_mib;
+                if entries == ENTRIES {
+                    self.note("a list of 1,000,000 hashes, seconds", run.seconds, None);
+                }
+            }
+            let added = peaks[1] - peaks[0];
+            self.note(
+                "a list of 1,000,000 hashes, MiB more",
+                added,
+                Some(LIST_MAX),
+            );
+        }
+    }
+
     fn show(&self) {
         println!(
             "\n{:<52} {:>9} {:>9} {:>9} {:>9}",
@@ -217,6 +275,33 @@ impl Bench {
             println!("{name:<52} {low:>9.3} {middle:>9.3} {high:>9.3} {goal:>9.3}");
         }
     }
+}
+
+/// A rule for records of one operation, and two cases.
+fn rule_with_cases(n: usize) -> (String, String) {
+    let rule = format!(
+        "title: Rule {n}\nid: 00000000-0000-4000-8000-{n:012}\n\
+         logsource: {{product: azure, service: activitylogs}}\n\
+         detection: {{s: {{operationName: Microsoft.Test/{n}/write}}, condition: s}}\n"
+    );
+    let case = |name: &str, fires: bool, operation: usize| {
+        format!(
+            "  - name: {name}\n    fires: {fires}\n    records:\n      - record: {{time: '${{time}}', \
+             resourceId: /subscriptions/1, operationName: MICROSOFT.TEST/{operation}/WRITE, \
+             category: Administrative, resultType: Success, identity: {{claims: {{}}}}, properties: {{}}}}\n"
+        )
+    };
+    let cases = format!(
+        "cases:\n{}{}",
+        case("its operation fires", true, n),
+        case("another one does not", false, n + 1)
+    );
+    (rule, cases)
+}
+
+/// A line of a list that looks like a digest.
+fn entry(n: usize) -> String {
+    format!("{}\n", blake3::hash(&n.to_le_bytes()).to_hex())
 }
 
 fn palisade(arguments: &[&str], folder: &Path) -> Run {

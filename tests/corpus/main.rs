@@ -95,7 +95,7 @@ fn written(refused: &[&Diagnostic]) -> String {
 }
 
 #[test]
-fn no_mutated_rule_makes_the_loader_panic() {
+fn no_mutated_rule_makes_the_loader_or_a_check_panic() {
     let Some(files) = corpus() else { return };
     let (maps, _) = rules::pipeline_files(&Pipelines::built_in());
     let count = mutate::count(MUTATIONS);
@@ -104,7 +104,8 @@ fn no_mutated_rule_makes_the_loader_panic() {
         let file = mutate::file(seed, &files);
         let again = file.clone();
         let whole = std::panic::catch_unwind(|| {
-            let loaded = rules::load_files(&[file], &maps, EngineOptions::default());
+            let (lint, options) = (rules::Lint::default(), EngineOptions::default());
+            let loaded = rules::lint_files(&[file], &maps, &[], lint, options);
             let text = loaded
                 .findings
                 .render(palisade_detect::diagnostic::Color::Never);
