@@ -31,6 +31,7 @@ mod walk;
 
 use choose::Choice;
 pub use list::{Kind, Listed, State, Why, moment};
+pub use lists::folder_of as lists_folder;
 pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
 
 /// The built-in field map for Azure logs.

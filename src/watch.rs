@@ -21,9 +21,6 @@ pub const FILES_MAX: usize = 100_000;
 /// Deepest folder below a path that is entered.
 const FOLDER_DEPTH_MAX: usize = 32;
 
-/// Name of a folder of lists.
-const LISTS: &str = "lists";
-
 /// Ends of the names of files that a rule set is made of.
 const ENDS: [&str; 4] = ["yml", "yaml", "txt", "csv"];
 
@@ -44,7 +41,10 @@ impl RuleFiles {
     /// Files and folders that are watched: rules, the lists that may stand beside them, pipelines.
     fn paths(&self) -> Vec<PathBuf> {
         let rules = self.config.rules.paths.iter().map(|path| &path.path);
-        let lists: BTreeSet<PathBuf> = rules.clone().flat_map(|path| lists(path)).collect();
+        let lists: BTreeSet<PathBuf> = rules
+            .clone()
+            .filter_map(|path| rules::lists_folder(path))
+            .collect();
         let pipelines = self.config.pipelines.files.iter();
         rules.chain(pipelines).cloned().chain(lists).collect()
     }
@@ -94,17 +94,6 @@ impl RuleFiles {
     }
 }
 
-/// Where the lists of the rules at a path may stand: below its folder, or beside it.
-fn lists(path: &Path) -> Vec<PathBuf> {
-    let folder = if path.is_dir() { path } else { parent(path) };
-    let beside = folder.canonicalize().ok();
-    let beside = beside.as_deref().and_then(Path::parent);
-    let both = [Some(folder), beside].into_iter().flatten();
-    both.map(|folder| folder.join(LISTS))
-        .filter(|lists| lists.is_dir())
-        .collect()
-}
-
 /// The folder of a file.
 fn parent(path: &Path) -> &Path {
     let parent = path.parent().unwrap_or(Path::new(""));
@@ -143,8 +132,8 @@ impl reload::Files for RuleFiles {
 #[derive(Default)]
 struct Look {
     hasher: blake3::Hasher,
-    /// Folders on the way.
-    above: Vec<PathBuf>,
+    /// Folders that were looked into.
+    entered: BTreeSet<PathBuf>,
     files: usize,
 }
 
@@ -160,7 +149,7 @@ impl Look {
 
     fn folder(&mut self, path: &Path, depth: usize) {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if depth > FOLDER_DEPTH_MAX || self.above.contains(&real) {
+        if depth > FOLDER_DEPTH_MAX || !self.entered.insert(real) {
             return;
         }
         let entries = match fs::read_dir(path) {
@@ -173,7 +162,6 @@ impl Look {
             .map(|entry| entry.path())
             .collect();
         paths.sort();
-        self.above.push(real);
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let end = path.extension().unwrap_or_default().to_string_lossy();
@@ -182,7 +170,6 @@ impl Look {
                 self.at(&path, depth + 1);
             }
         }
-        self.above.pop();
     }
 
     /// What a file looks like: its content, or for what is larger than any rule file its size and

@@ -58,7 +58,7 @@ pub(super) fn in_memory(files: &[RuleFile], set: &mut RuleSet) -> Findings {
 }
 
 /// The folder of lists that belongs to a path that rules are read from.
-fn folder_of(path: &Path) -> Option<PathBuf> {
+pub fn folder_of(path: &Path) -> Option<PathBuf> {
     let folder = if path.is_dir() {
         path.to_owned()
     } else {

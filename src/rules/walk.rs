@@ -116,8 +116,7 @@ impl Walk {
             return vec![path.to_owned()];
         }
         let mut found = Vec::new();
-        let mut above = Vec::new();
-        self.folder(path, &mut above, &mut found);
+        self.folder(path, 0, &mut BTreeSet::new(), &mut found);
         if found.is_empty() {
             let place = Place::start_of(&name(path));
             let message = "no rule file stands in this folder or below it";
@@ -129,8 +128,15 @@ impl Walk {
         found
     }
 
-    /// Collects the rule files below a folder; `above` are the folders on the way to it.
-    fn folder(&mut self, folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) {
+    /// Collects the rule files below a folder, unless it is among those `entered` under another name:
+    /// links between a few folders would make ways without number.
+    fn folder(
+        &mut self,
+        folder: &Path,
+        depth: usize,
+        entered: &mut BTreeSet<PathBuf>,
+        found: &mut Vec<PathBuf>,
+    ) {
         let entries = folder
             .canonicalize()
             .and_then(|real| Ok((real, fs::read_dir(folder)?)));
@@ -138,18 +144,19 @@ impl Walk {
             Ok(both) => both,
             Err(error) => return self.problems.push(unreadable(folder, &error)),
         };
-        if above.contains(&real) || above.len() >= FOLDER_DEPTH_MAX {
+        if depth >= FOLDER_DEPTH_MAX || !entered.insert(real) {
             return;
         }
-        above.push(real);
+        let mut paths = Vec::new();
         for entry in entries {
-            let path = match entry {
-                Ok(entry) => entry.path(),
-                Err(error) => {
-                    self.problems.push(unreadable(folder, &error));
-                    continue;
-                }
-            };
+            match entry {
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => self.problems.push(unreadable(folder, &error)),
+            }
+        }
+        // Under which of its names a folder is entered must not depend on the file system.
+        paths.sort();
+        for path in paths {
             let name = path
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned());
@@ -159,13 +166,12 @@ impl Walk {
             }
             if path.is_dir() {
                 if !SKIPPED_FOLDERS.contains(&name.as_str()) {
-                    self.folder(&path, above, found);
+                    self.folder(&path, depth + 1, entered, found);
                 }
             } else if self.wanted.includes(&name) {
                 found.push(path);
             }
         }
-        above.pop();
     }
 
     /// Reads a file.

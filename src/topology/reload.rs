@@ -188,6 +188,8 @@ impl Reloads {
             Ok(Some(read)) => read,
             Ok(None) => return Ok(()),
             Err(_) => {
+                // The moment has passed; without this the next load would follow at once, for ever.
+                reload.changes_at = None;
                 let text = "loading the rules panicked, which is a bug; please report it";
                 tracing::error!(problem = "rules_refused", "{text}");
                 self.refused(text.to_owned());

@@ -203,6 +203,16 @@ pub const ALL: &[Hostile] = &[
     loads("a circle of links", |to| {
         symlink(to, to.join("again")).expect("a link");
     }),
+    loads("twelve folders that link to each other", |to| {
+        for from in 0..12 {
+            let folder = to.join(format!("f{from}"));
+            fs::create_dir(&folder).expect("a folder");
+            for other in (0..12).filter(|other| *other != from) {
+                let link = folder.join(format!("to{other}"));
+                symlink(to.join(format!("f{other}")), link).expect("a link");
+            }
+        }
+    }),
     whole_set("100,000 rules in ten files", "PAL0210", "50000", |to| {
         many(to, 10, 10_000);
     }),
