@@ -19,6 +19,7 @@ mod dates;
 mod prose;
 mod keys;
 mod style;
+mod house;
 mod bytes;
 mod yaml11;
 mod tags;
@@ -117,6 +118,7 @@ pub const CATALOGUE: &[&[Check]] = &[
     prose::CHECKS,
     keys::CHECKS,
     style::CHECKS,
+    house::CHECKS,
     bytes::CHECKS,
     yaml11::CHECKS,
     tags::CHECKS,
@@ -149,6 +151,10 @@ const MILD: &[Code] = &[
     code::ALLOW_UNKNOWN_CODE,
     code::ALLOW_FORM,
 ];
+
+/// Checks whose findings are shown only where levels or the command line name their code: they are right
+/// for some collections of rules, and noise in all others.
+pub const ASKED_FOR: &[Code] = &[code::HOUSE_EXTENSION];
 
 /// How bad a code is at its worst.
 pub fn severity(code: Code) -> Severity {

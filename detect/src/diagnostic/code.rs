@@ -283,6 +283,8 @@ codes! {
     HIDDEN_CHARACTER = "PAL1114", "hidden-character";
     /// A plain scalar that YAML 1.1 reads otherwise.
     YAML_11 = "PAL1115", "yaml-1.1";
+    /// What only this program understands; found only where it is asked for.
+    HOUSE_EXTENSION = "PAL1116", "house-extension";
 
     // Tags: PAL12xx.
 
@@ -457,6 +459,8 @@ codes! {
     PERCENTILE_AT_EDGE = "PAL1714", "percentile-at-edge";
     /// A computation over what is no number.
     FIELD_NOT_NUMERIC = "PAL1715", "field-not-numeric";
+    /// A correlation over a correlation that looks back further than itself.
+    WINDOW_INSIDE_LONGER = "PAL1716", "window-inside-longer";
 
     // Fields and log sources: PAL18xx.
 
@@ -476,6 +480,25 @@ codes! {
     LOGSOURCE_BROAD = "PAL1807", "logsource-broad";
 
     // Filters, pipelines, case files: PAL19xx.
+
+    /// A filter names a rule that is not there.
+    FILTER_RULE_UNKNOWN = "PAL1901", "filter-rule-unknown";
+    /// A filter whose log source no rule has.
+    FILTER_FITS_NOTHING = "PAL1902", "filter-fits-nothing";
+    /// A filter for every rule of its log source.
+    FILTER_FOR_ANY = "PAL1903", "filter-for-any";
+    /// An exception without owner, reason or end.
+    EXCEPTION_UNOWNED = "PAL1904", "exception-unowned";
+    /// A pipeline that maps a field to its own name.
+    MAPPED_TO_ITSELF = "PAL1910", "mapped-to-itself";
+    /// A rule file without cases where others have them.
+    RULE_WITHOUT_CASES = "PAL1920", "rule-without-cases";
+    /// Cases in none of which a rule fires.
+    CASES_NEVER_FIRE = "PAL1921", "cases-never-fire";
+    /// Cases in each of which a rule fires.
+    CASES_NEVER_SILENT = "PAL1922", "cases-never-silent";
+    /// Two cases of one file with the same name.
+    CASE_NAME_TWICE = "PAL1923", "case-name-twice";
 
     // Comments to palisade.
 

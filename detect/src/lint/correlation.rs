@@ -26,6 +26,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::info(code::LEVEL_BELOW_BASE, level_below_base),
     Check::info(code::PERCENTILE_AT_EDGE, percentile_at_edge),
     Check::warning(code::FIELD_NOT_NUMERIC, field_not_numeric),
+    Check::warning(code::WINDOW_INSIDE_LONGER, window_inside_longer),
 ];
 
 /// Elements that a group holds unless settings say otherwise.
@@ -296,6 +297,7 @@ fn percentile_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 /// Rules by id and name.
 struct Rules<'a> {
     metas: BTreeMap<&'a str, &'a Meta>,
+    timespans: BTreeMap<&'a str, Span>,
     detections: BTreeMap<&'a str, &'a Detection>,
 }
 
@@ -308,6 +310,7 @@ impl<'a> Rules<'a> {
         };
         let mut rules = Self {
             metas: BTreeMap::new(),
+            timespans: BTreeMap::new(),
             detections: BTreeMap::new(),
         };
         for detection in &workspace.judged.detections {
@@ -319,6 +322,8 @@ impl<'a> Rules<'a> {
         for correlation in &workspace.judged.correlations {
             for name in names(&correlation.meta) {
                 rules.metas.entry(name).or_insert(&correlation.meta);
+                let timespan = correlation.timespan;
+                rules.timespans.entry(name).or_insert(timespan);
             }
         }
         rules
@@ -346,6 +351,24 @@ fn level_below_base(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
                 ),
                 "several matches rarely mean less than one: raise the level, or lower the rule's",
             ));
+        }
+    }
+}
+
+/// A correlation over one with a longer window: what is found over an hour is one moment to it.
+fn window_inside_longer(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let rules = Rules::of(workspace);
+    for (_, rule) in correlations(workspace) {
+        for (reference, place) in &rule.rules {
+            let inner = rules.timespans.get(reference.as_str());
+            if inner.is_some_and(|inner| *inner > rule.timespan) {
+                found.push(finding(
+                    rule,
+                    (code::WINDOW_INSIDE_LONGER, place),
+                    format!("correlation `{reference}` looks back further than this one, which sees only when it fires"),
+                    "make this `timespan` at least as long as that of the correlation it is over",
+                ));
+            }
         }
     }
 }

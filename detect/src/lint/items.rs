@@ -54,6 +54,26 @@ pub(super) fn searches(document: &RuleDocument) -> impl Iterator<Item = (&Node, 
         .map(|(key, node)| (key, node))
 }
 
+/// The key of the first entry of a rule or filter that carries a modifier.
+pub(super) fn searches_have(document: &RuleDocument, modifier: Modifier) -> Option<&Node> {
+    fn walk(node: &Node, modifier: Modifier, depth: usize) -> Option<&Node> {
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        match &node.value {
+            Yaml::Map(entries) => entries.iter().map(|(key, _)| key).find(|key| {
+                let mut parts = key.as_text().unwrap_or_default().split('|').skip(1);
+                parts.any(|part| Modifier::of(part) == Some(modifier))
+            }),
+            Yaml::Seq(items) => items
+                .iter()
+                .find_map(|item| walk(item, modifier, depth + 1)),
+            _ => None,
+        }
+    }
+    searches(document).find_map(|(_, node)| walk(node, modifier, 0))
+}
+
 /// The section that holds searches and condition.
 pub(super) fn section(document: &RuleDocument) -> Option<&Node> {
     let root = &document.root;

@@ -6,7 +6,7 @@ use super::entry::about;
 use super::tags::{all_tags, tags};
 use super::{Check, Rule, Workspace};
 use crate::attack::{self, Fate, SPLIT_TACTIC, TACTICS, Technique};
-use crate::diagnostic::{Diagnostic, code, suggestion};
+use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::rule::parse::RuleDocument;
 
 /// The checks of this file.
@@ -53,12 +53,17 @@ fn unknown(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         let message = format!("`{}` is no tag of ATT&CK {}", tag.text, attack::VERSION);
         let problem = tag.about(code::ATTACK_UNKNOWN, message);
         let by_id = attack::tactic(&name).map(|tactic| format!("write `attack.{}`", tactic.tag));
-        let help = by_id
-            .or_else(|| suggestion(&name, TACTICS.iter().map(|tactic| tactic.tag)))
-            .unwrap_or_else(|| {
-                let all: Vec<&str> = TACTICS.iter().map(|tactic| tactic.tag).collect();
-                format!("the tactics are: {}", all.join(", "))
-            });
+        let near = || {
+            let near = nearest(&name, TACTICS.iter().map(|tactic| tactic.tag))?;
+            Some(format!("did you mean `attack.{near}`?"))
+        };
+        let help = by_id.or_else(near).unwrap_or_else(|| {
+            let all: Vec<String> = TACTICS
+                .iter()
+                .map(|tactic| format!("`attack.{}`", tactic.tag))
+                .collect();
+            format!("the tactics are: {}", all.join(", "))
+        });
         found.push(problem.with_help(help));
     }
 }
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn mistyped_tactics_and_their_ids_lead_to_the_tactic() {
-        assert!(help("PAL1211", "attack.intial-access").contains("initial-access"));
+        assert!(help("PAL1211", "attack.intial-access").contains("`attack.initial-access`"));
         assert!(help("PAL1211", "attack.ta0112").contains("defense-impairment"));
     }
 

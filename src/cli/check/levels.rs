@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use palisade_detect::diagnostic::{Code, Diagnostic, Severity, explain};
+use palisade_detect::lint;
 
 use crate::config::CheckLevel;
 
@@ -61,6 +62,7 @@ impl Levels {
                 return true;
             }
             match self.by_code.get(one.code) {
+                None if lint::ASKED_FOR.iter().any(|code| code.id == one.code) => return false,
                 None => {}
                 Some(CheckLevel::Off) => return false,
                 Some(CheckLevel::Info) => one.severity = Severity::Info,
@@ -113,6 +115,20 @@ mod tests {
                 ("an error", Severity::Error, false),
             ]
         );
+    }
+
+    #[test]
+    fn a_check_that_is_asked_for_is_silent_until_its_code_is_named() {
+        let place = Place::start_of("f");
+        let one = Diagnostic::info(code::HOUSE_EXTENSION, &place, "asked for");
+        let left = |configured: &[(Code, CheckLevel)], denied: &[Deny]| {
+            let mut all = vec![one.clone()];
+            Levels::new(configured, denied).apply(&mut all);
+            all.len()
+        };
+        assert_eq!(left(&[], &[Deny::Warnings]), 0);
+        assert_eq!(left(&[(code::HOUSE_EXTENSION, CheckLevel::Info)], &[]), 1);
+        assert_eq!(left(&[], &[Deny::Code(code::HOUSE_EXTENSION)]), 1);
     }
 
     #[test]
