@@ -138,6 +138,22 @@ pub const ALL: &[Hostile] = &[
             &rule(&format!("s: {{'a|re': '{}'}}", "x".repeat(64 << 10))),
         );
     }),
+    loads("a rule of 17,000 fields that nobody has", |to| {
+        let entries = (0..17_000).map(|n| format!("    properties.unknown.field{n:06}: x\n"));
+        put(
+            to,
+            "fields.yml",
+            &rule(&format!("s:\n{}", entries.collect::<String>())),
+        );
+    }),
+    loads("a rule of 17,000 entries about one field", |to| {
+        let entries = (0..17_000).map(|n| format!("    - {{'field|contains': 'value {n:06}'}}\n"));
+        put(
+            to,
+            "entries.yml",
+            &rule(&format!("s:\n{}", entries.collect::<String>())),
+        );
+    }),
     refused("a pattern of 64 KiB and a byte", "PAL0306", "65536", |to| {
         put(
             to,

@@ -29,7 +29,10 @@ const EVENTS_MIN: u64 = 15;
 /// Own events of a log type from which a field that none of them has is most probably a mistake.
 const OWN_EVENTS_MIN: u64 = 100;
 /// Most findings for which a field is looked for that may have been meant: each is a look at all.
-const NEAR_MAX: usize = 100;
+const NEAR_MAX: usize = 20;
+/// Most entries of one rule whose fields are looked up, in each of its log types. No rule that somebody
+/// wrote has as many; what stands behind them loads, and has no findings about its fields.
+const ENTRIES_MAX: usize = 1_000;
 /// Log types from which a log source is broad.
 const BROAD_FROM: usize = 5;
 
@@ -122,19 +125,19 @@ fn missing(workspace: &Workspace<'_>, each: &mut dyn FnMut(Missing<'_>)) {
     }
 }
 
+/// Calls `each` for the first [`ENTRIES_MAX`] entries of a rule.
 fn each_item<'a>(rule: &'a Detection, each: &mut dyn FnMut(&'a Item)) {
-    fn walk<'a>(search: &'a Search, each: &mut dyn FnMut(&'a Item)) {
+    let mut left = ENTRIES_MAX;
+    let mut open: Vec<&'a Search> = rule.searches.values().rev().collect();
+    while let Some(search) = open.pop() {
         match search {
-            Search::AllOf(parts) | Search::AnyOf(parts) => {
-                for part in parts {
-                    walk(part, each);
-                }
+            Search::AllOf(parts) | Search::AnyOf(parts) => open.extend(parts.iter().rev()),
+            Search::Item(_) if left == 0 => return,
+            Search::Item(item) => {
+                left -= 1;
+                each(item);
             }
-            Search::Item(item) => each(item),
         }
-    }
-    for search in rule.searches.values() {
-        walk(search, each);
     }
 }
 

@@ -64,3 +64,38 @@ fn a_field_is_suggested_by_its_last_part_or_its_spelling() {
     );
     assert_eq!(near("ProcessId"), None);
 }
+
+#[test]
+fn entries_beyond_the_limit_of_a_rule_are_not_looked_up() {
+    let entries: Vec<String> = (0..=ENTRIES_MAX)
+        .map(|n| format!("  - {{x{n}: 1}}\n"))
+        .collect();
+    let text = format!(
+        "title: t\nlogsource: {{product: azure, service: signinlogs}}\n\
+         detection:\n s:\n{} condition: s\n",
+        entries.concat()
+    );
+    let files = [crate::rule::RuleFile {
+        name: "a.yml".into(),
+        bytes: text.into_bytes(),
+    }];
+    let parsed = crate::rule::parse::parse_documents(&files);
+    let observed = observed(EVENTS_MIN, 0);
+    let mut found = Vec::new();
+    field_not_in_samples(
+        &Workspace {
+            files: &files,
+            documents: &parsed.documents,
+            rules: &parsed.rules,
+            judged: &parsed.rules,
+            pipelines: &[],
+            cases: &[],
+            observed: Some(&observed),
+            now: None,
+        },
+        &mut found,
+    );
+    assert_eq!(found.len(), ENTRIES_MAX);
+    // In the order written.
+    assert!(found[0].message.contains("`x0`"), "{}", found[0].message);
+}
