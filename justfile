@@ -19,9 +19,10 @@ test:
 broker:
     cargo test --features broker-tests --test broker -- --test-threads 1
 
-# What an operator sees, in figures; needs what `broker` needs. See `benches/README.md`.
+# What operators and people who write rules see, in figures; needs what `broker` needs. See `benches/README.md`.
 bench:
     cargo bench --features broker-tests --bench whole_path
+    cargo bench --bench authoring
 
 deny:
     cargo deny check licenses bans sources
