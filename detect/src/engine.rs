@@ -85,6 +85,8 @@ pub struct LoadedRule {
     pub alerts: bool,
     /// Which events it judges.
     pub logsource: Logsource,
+    /// Hashes of the lists that it looks values up in, which are no part of `version`.
+    pub lists: Vec<[u8; 32]>,
 }
 
 /// Everything about an event that its bytes do not say.

@@ -80,6 +80,8 @@ pub struct List {
     exact: Table,
     suffixes: Table,
     ranges: Ranges,
+    /// Hash of the file.
+    digest: [u8; 32],
 }
 
 /// The lists of a rule set by name.
@@ -139,7 +141,9 @@ impl List {
     /// Everything that is wrong with the file, up to [`LIST_PROBLEMS_MAX`] problems: half a list would
     /// miss in silence.
     pub fn read(file: ListFile, column: Option<&str>) -> Result<Self, Vec<Diagnostic>> {
-        read::read(file, column)
+        let digest = *blake3::hash(&file.bytes).as_bytes();
+        let list = read::read(file, column)?;
+        Ok(Self { digest, ..list })
     }
 
     /// Whether a value is on the list. `folded` is `raw` under case folding; with `cased` case counts.
@@ -150,6 +154,11 @@ impl List {
                 && raw
                     .parse::<IpAddr>()
                     .is_ok_and(|address| self.ranges.holds(address)))
+    }
+
+    /// Hash of the file that it was read from.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Number of entries, repeats apart.

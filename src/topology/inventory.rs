@@ -47,6 +47,8 @@ impl Inventory {
         for rule in engine.rules() {
             let mut version = rule.version.as_bytes().to_vec();
             version.push(u8::from(rule.alerts));
+            // What stands in lists is no part of a version, and yet another set.
+            version.extend(rule.lists.iter().flatten());
             let meta = serde_json::to_vec(&*rule.meta).unwrap_or_default();
             add(&rule.id, &rule.meta.title, [version, meta]);
         }
@@ -259,6 +261,33 @@ mod tests {
         };
         let loaded = rules::load_files(&[file], &[], EngineOptions::default());
         Inventory::of(&loaded.engine.unwrap())
+    }
+
+    #[test]
+    fn a_list_with_other_entries_changes_the_rules_that_name_it() {
+        let with = |entries: &str| {
+            let file = |name: &str, text: &str| RuleFile {
+                name: name.into(),
+                bytes: text.as_bytes().to_vec(),
+            };
+            let rule = "title: One\nid: one\nlogsource: {product: p}\n\
+                        detection: {s: {A|in_list: users}, condition: s}\n";
+            let rules = [file("r.yml", rule)];
+            let lists = [file("lists/users.txt", entries)];
+            let loaded = rules::load_with_lists(&rules, &lists, &[], EngineOptions::default());
+            assert_eq!(loaded.findings.errors(), 0);
+            loaded.engine.unwrap()
+        };
+        let (before, after) = (with("ada\n"), with("bob\n"));
+        let versions = [&before, &after].map(|engine| engine.rules()[0].version);
+        assert_eq!(versions[0], versions[1], "state goes on");
+        let changes = Inventory::of(&before).changes(&Inventory::of(&after));
+        assert_eq!(changes.changed, ["one One"]);
+        assert!(
+            Inventory::of(&before)
+                .changes(&Inventory::of(&with("ada\n")))
+                .is_empty()
+        );
     }
 
     #[test]

@@ -163,6 +163,7 @@ fn loaded(detection: &Detection, alerts: bool) -> LoadedRule {
         version,
         alerts,
         logsource: detection.logsource.clone(),
+        lists: lists::digests(&detection.searches),
     }
 }
 

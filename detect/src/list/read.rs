@@ -408,6 +408,7 @@ impl Reader {
             exact: Table::new(&arena, self.exact),
             suffixes: Table::new(&arena, self.suffixes),
             ranges: Ranges::new(&self.nets),
+            ..List::default()
         })
     }
 }

@@ -36,6 +36,29 @@ fn collect(search: &Search, names: &mut BTreeSet<String>) {
     }
 }
 
+/// Hashes of the lists that searches name and that are in their places, in the order of the searches.
+pub fn digests(searches: &IndexMap<String, Search>) -> Vec<[u8; 32]> {
+    let mut digests = Vec::new();
+    for search in searches.values() {
+        digest(search, &mut digests);
+    }
+    digests
+}
+
+fn digest(search: &Search, digests: &mut Vec<[u8; 32]>) {
+    match search {
+        Search::AllOf(parts) | Search::AnyOf(parts) => {
+            for part in parts {
+                digest(part, digests);
+            }
+        }
+        Search::Item(item) => digests.extend(item.values.iter().filter_map(|value| match value {
+            RawValue::List(list) => Some(*list.list.as_ref()?.digest()),
+            _ => None,
+        })),
+    }
+}
+
 /// Puts the lists of a set in the places that name them. A rule that names one which is not there is
 /// taken out and reported, and so is a filter, whose rules stay as they are (FIL-6).
 ///
