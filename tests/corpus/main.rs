@@ -8,8 +8,7 @@ use palisade::config::Pipelines;
 use palisade::rules;
 use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::EngineOptions;
-use palisade_detect::rule::RuleFile;
-use palisade_detect::yaml;
+use palisade_detect::rule::{RuleFile, parse};
 
 mod mutate;
 
@@ -95,9 +94,11 @@ fn written(refused: &[&Diagnostic]) -> String {
     page
 }
 
-/// Whether a file holds no document, as a remark alone.
+/// Whether no document of a file stands for a rule: a remark alone, or the template of a collection.
 fn says_nothing(file: &RuleFile) -> bool {
-    yaml::parse(&file.name, &file.bytes).is_ok_and(|documents| documents.is_empty())
+    parse::parse_documents(std::slice::from_ref(file))
+        .documents
+        .is_empty()
 }
 
 #[test]
