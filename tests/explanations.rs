@@ -54,6 +54,10 @@ const GENERATED: &[(Code, Write)] = &[
         let rules = vec!["0"; 1_001].join("', '");
         (NAMED_RULE.to_owned() + &correlation(1, &rules)).into_bytes()
     }),
+    (code::VALUE_TOO_LONG, || {
+        let value = "x".repeat((64 << 10) + 1);
+        changed("diagnosticSettings/delete", &value)
+    }),
     (code::TRAILING_SPACE, || changed("\n", "  \n")),
     (code::CARRIAGE_RETURN, || changed("\n", "\r\n")),
     (code::NO_FINAL_LINE_FEED, || {

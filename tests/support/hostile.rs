@@ -131,12 +131,14 @@ pub const ALL: &[Hostile] = &[
                 .replace("8f2c", "0000"),
         );
     }),
-    loads("a pattern of exactly 64 KiB", |to| {
-        put(
-            to,
-            "pattern.yml",
-            &rule(&format!("s: {{'a|re': '{}'}}", "x".repeat(64 << 10))),
-        );
+    loads("patterns of exactly 64 KiB", |to| {
+        for (n, (key, value)) in patterns(64 << 10).iter().enumerate() {
+            put(
+                to,
+                &format!("pattern{n}.yml"),
+                &rule(&format!("s: {{'{key}': '{value}'}}")),
+            );
+        }
     }),
     loads("a rule of 17,000 fields that nobody has", |to| {
         let entries = (0..17_000).map(|n| format!("    properties.unknown.field{n:06}: x\n"));
@@ -154,12 +156,35 @@ pub const ALL: &[Hostile] = &[
             &rule(&format!("s:\n{}", entries.collect::<String>())),
         );
     }),
-    refused("a pattern of 64 KiB and a byte", "PAL0306", "65536", |to| {
-        put(
-            to,
-            "pattern.yml",
-            &rule(&format!("s: {{'a|re': '{}'}}", "x".repeat((64 << 10) + 1))),
-        );
+    refused(
+        "an expression of 64 KiB and a byte",
+        "PAL0306",
+        "65536",
+        |to| {
+            over(to, 0);
+        },
+    ),
+    refused("a value of 64 KiB and a byte", "PAL0314", "65536", |to| {
+        over(to, 1);
+    }),
+    refused(
+        "a value with wildcards of 64 KiB and a byte",
+        "PAL0314",
+        "65536",
+        |to| {
+            over(to, 2);
+        },
+    ),
+    refused(
+        "a part of a value of 64 KiB and a byte",
+        "PAL0314",
+        "65536",
+        |to| {
+            over(to, 3);
+        },
+    ),
+    refused("a keyword of 64 KiB and a byte", "PAL0314", "65536", |to| {
+        over(to, 4);
     }),
     refused(
         "a pattern that compiles to gigabytes",
@@ -261,6 +286,29 @@ fn rule(search: &str) -> String {
     format!(
         "title: Hostile\nlogsource: {{product: azure}}\ndetection:\n  {search}\n  condition: s\n"
     )
+}
+
+/// A key and a value of so many bytes for each way of comparing text.
+fn patterns(bytes: usize) -> [(&'static str, String); 5] {
+    let text = "x".repeat(bytes);
+    let wild = format!("*{}*", "x".repeat(bytes - 2));
+    [
+        ("a|re", text.clone()),
+        ("a", text.clone()),
+        ("a", wild),
+        ("a|contains", text.clone()),
+        ("|contains", text),
+    ]
+}
+
+/// A rule with a pattern of 64 KiB and a byte.
+fn over(to: &Path, which: usize) {
+    let (key, value) = &patterns((64 << 10) + 1)[which];
+    put(
+        to,
+        "pattern.yml",
+        &rule(&format!("s: {{'{key}': '{value}'}}")),
+    );
 }
 
 /// A rule of so many bytes, most of them a comment.

@@ -120,6 +120,8 @@ codes! {
     LIST_ENTRY = "PAL0312", "invalid-value";
     /// A list, or all lists of a set, beyond a limit.
     LIST_LIMIT = "PAL0313", "limit-exceeded";
+    /// A value longer than the limit.
+    VALUE_TOO_LONG = "PAL0314", "limit-exceeded";
     /// `all` with a single value has no effect.
     ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value";
     /// `null` among other values.

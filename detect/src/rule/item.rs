@@ -15,8 +15,9 @@ use super::text::{self, Expansion, SigmaText};
 mod compile;
 mod encode;
 
-/// Longest regular expression, in bytes. The longest published one has 3 KiB.
-pub const REGEX_BYTES_MAX: usize = 64 << 10;
+/// Longest value that is compared, a regular expression too, in bytes. The longest published one has
+/// 3 KiB.
+pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Most memory that one compiled regular expression takes.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 10 << 20;
 /// Most memory that the patterns of one entry take, and those of all entries of one rule file.

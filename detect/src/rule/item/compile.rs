@@ -8,8 +8,8 @@ use regex::{Regex, RegexBuilder};
 use super::super::modifier::{Chain, Kind, Modifier, RegexFlag};
 use super::super::text::{self, Part, Segment, SigmaText};
 use super::{
-    Case, Item, Link, Meaning, Number, PATTERN_BYTES_MAX, Pattern, Problem, REGEX_BYTES_MAX,
-    REGEX_COMPILED_BYTES_MAX, RawValue, Subject, Target, WINDASH_MAX, encode,
+    Case, Item, Link, Meaning, Number, PATTERN_BYTES_MAX, Pattern, Problem,
+    REGEX_COMPILED_BYTES_MAX, RawValue, Subject, Target, VALUE_BYTES_MAX, WINDASH_MAX, encode,
 };
 use crate::diagnostic::code;
 use crate::list;
@@ -127,6 +127,7 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     /// The patterns of one value, of which one suffices.
     fn patterns(&self, value: &RawValue) -> Result<Vec<Pattern>, Problem> {
+        self.within_limit(value)?;
         match self.chain.kind {
             Kind::Text => self.text(value),
             Kind::Regex => self
@@ -157,6 +158,27 @@ impl Compiler<'_> {
                 _ => Err(self.bad_value("a part of a date needs a number")),
             },
         }
+    }
+
+    /// Checks the length of a value that is text, before anything is made of it.
+    fn within_limit(&self, value: &RawValue) -> Result<(), Problem> {
+        let RawValue::Text(text) = value else {
+            return Ok(());
+        };
+        if text.len() <= VALUE_BYTES_MAX {
+            return Ok(());
+        }
+        let (code, what) = match self.chain.kind {
+            Kind::Regex => (code::REGEX_TOO_COMPLEX, "regular expression"),
+            _ => (code::VALUE_TOO_LONG, "value"),
+        };
+        let message = format!(
+            "{what} of {} bytes is longer than the limit of {VALUE_BYTES_MAX}",
+            text.len()
+        );
+        Err(self
+            .problem(code, message)
+            .with_help("name a part of it that tells it apart, or split it into several searches"))
     }
 
     /// A list, once it was found.
@@ -342,13 +364,6 @@ impl Compiler<'_> {
 
     /// A regular expression, checked and compiled.
     fn regex(&self, pattern: &str) -> Result<Pattern, Problem> {
-        if pattern.len() > REGEX_BYTES_MAX {
-            let message = format!(
-                "regular expression of {} bytes is longer than the limit of {REGEX_BYTES_MAX}",
-                pattern.len()
-            );
-            return Err(self.problem(code::REGEX_TOO_COMPLEX, message));
-        }
         let mut last = None;
         for size in REGEX_SIZES {
             match self.build(pattern, size) {

@@ -229,13 +229,31 @@ fn values_that_do_not_fit_are_refused_with_their_kind() {
 }
 
 #[test]
-fn expression_of_exactly_the_limit_loads() {
+fn value_of_exactly_the_limit_loads_and_a_longer_one_is_refused() {
     let pattern = |length: usize| vec![text(&"a".repeat(length))];
-    assert!(item("f|re", pattern(REGEX_BYTES_MAX)).meaning().is_ok());
+    assert!(item("f|re", pattern(VALUE_BYTES_MAX)).meaning().is_ok());
     assert_eq!(
-        problems("f|re", pattern(REGEX_BYTES_MAX + 1)),
+        problems("f|re", pattern(VALUE_BYTES_MAX + 1)),
         ["regex-too-complex"]
     );
+    for key in [
+        "f",
+        "f|contains",
+        "f|startswith|cased",
+        "f|base64",
+        "",
+        "f|fieldref",
+    ] {
+        assert!(
+            item(key, pattern(VALUE_BYTES_MAX)).meaning().is_ok(),
+            "{key}"
+        );
+        assert_eq!(
+            problems(key, pattern(VALUE_BYTES_MAX + 1)),
+            ["limit-exceeded"],
+            "{key}"
+        );
+    }
     let nested = format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(problems("f|re", vec![text(&nested)]), ["regex-too-complex"]);
 }
