@@ -189,6 +189,20 @@ impl Engine {
         context: &EventContext<'_>,
         verdict: &mut Verdict,
     ) -> Result<(), EventError> {
+        self.detect_naively(event, context, verdict)
+    }
+
+    /// As [`Engine::detect`], by the obvious way: the whole event becomes a tree and every rule of its
+    /// log source is held against it. The judge of the fast way in tests.
+    ///
+    /// # Errors
+    /// As [`Engine::detect`].
+    pub fn detect_naively(
+        &self,
+        event: &EventRef<'_>,
+        context: &EventContext<'_>,
+        verdict: &mut Verdict,
+    ) -> Result<(), EventError> {
         *verdict = Verdict {
             alerts: std::mem::take(&mut verdict.alerts),
             matches: std::mem::take(&mut verdict.matches),
