@@ -14,7 +14,7 @@ use palisade_detect::lint::{self, Sheet, Workspace};
 use palisade_detect::observed::Observed;
 use palisade_detect::pipeline::{self, Pipeline};
 use palisade_detect::rule::parse::{self, Parsed, RuleDocument};
-use palisade_detect::rule::{RuleFile, RuleSet};
+use palisade_detect::rule::{RuleFile, RuleSet, lists as lists_of_rules};
 use palisade_detect::time::Timestamp;
 
 use crate::cases;
@@ -245,6 +245,8 @@ fn load_from(
     let paths = rules.paths.iter().map(|path| path.path.as_path());
     let of_lists = lists::load(paths, &mut parsed.rules);
     problems.extend(of_lists.problems);
+    let unknown = lists_of_rules::unknown(&parsed.documents, &parsed.rules.lists).into_iter();
+    problems.extend(unknown.filter(|problem| !others.contains(&*problem.place.file)));
     let read = Read {
         set: parsed.rules,
         problems,
@@ -350,7 +352,9 @@ pub fn lint_files(
     lint: Lint<'_>,
     options: EngineOptions,
 ) -> Loaded {
-    let parsed = parse(files, Some(lint));
+    let mut parsed = parse(files, Some(lint));
+    let unknown = lists_of_rules::unknown(&parsed.documents, &parsed.rules.lists);
+    parsed.diagnostics.extend(unknown);
     let written = parsed.rules.clone();
     let read = Read::all(parsed.rules, parsed.diagnostics, (files, maps, cases));
     read.lint(&parsed.documents, &written, lint, options)

@@ -118,6 +118,58 @@ fn warning_passes_unless_it_is_denied() {
 }
 
 #[test]
+fn one_run_says_what_else_is_wrong_with_a_rule_that_does_not_load() {
+    let text = "\
+title: Broken
+id: 5f0e9b0a-36a7-4b1f-8f63-64f7f3a5e1d0
+status: tset
+level: hgih
+logsource: {product: azure, service: signinlgs}
+detection:
+  selection:
+    UserAgent|re: '^curl$'
+    IPAddress|in_list: nowhere
+  unused:
+    A: b
+  condition: selection
+";
+    let codes = |text: &str| {
+        let dir = folder(text);
+        let (code, found) = findings(dir.path(), &["rules"]);
+        assert_eq!(code, Some(1), "{found:?}");
+        found
+    };
+    let has = |found: &[String], wanted: &[&str]| {
+        for code in wanted {
+            let said = found.iter().filter(|line| line.contains(code)).count();
+            assert!(said > 0, "{code} in {found:#?}");
+        }
+    };
+    let found = codes(text);
+    has(
+        &found,
+        &["PAL0204", "PAL0311", "PAL1401", "PAL1540", "PAL1805"],
+    );
+    // A search that cannot be read takes the logic along, and leaves what other entries say.
+    let found = codes(&text.replace("A: b", "A|contain: b"));
+    has(
+        &found,
+        &["PAL0204", "PAL0302", "PAL0311", "PAL1540", "PAL1805"],
+    );
+    assert!(
+        !found.iter().any(|line| line.contains("PAL14")),
+        "{found:?}"
+    );
+    // An entry that is refused is judged no further.
+    let found = codes(&text.replace("'^curl$'", "'^(curl$'"));
+    has(&found, &["PAL0305", "PAL0311"]);
+    assert!(
+        !found.iter().any(|line| line.contains("PAL15")),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn configuration_lowers_raises_and_denies_what_is_no_error() {
     let dir = folder(RULE);
     for (level, status, found) in [

@@ -5,9 +5,12 @@
 //! which [`CATALOGUE`] lists. To add a check: a row in `diagnostic/code.rs`, its explanation in
 //! `diagnostic/explain/`, a row in the table of its file and its function.
 
+use std::borrow::Cow;
+
 use crate::diagnostic::{Code, Diagnostic, Severity, code};
+use crate::logsource::Logsource;
 use crate::observed::Observed;
-use crate::rule::parse::{RuleAt, RuleDocument};
+use crate::rule::parse::{Refused, RuleAt, RuleDocument};
 use crate::rule::{Correlation, Detection, Filter, Meta, RuleFile, RuleSet};
 use crate::time::Timestamp;
 use crate::yaml::{self, Node};
@@ -25,7 +28,7 @@ mod yaml11;
 mod tags;
 mod techniques;
 mod duplicate;
-mod items;
+pub(crate) mod items;
 mod ranges;
 mod facts;
 mod logic;
@@ -225,6 +228,19 @@ impl<'a> Workspace<'a> {
             .filter_map(move |document| Some((document, workspace.rule(document)?)))
     }
 
+    /// The documents of which all could be read, each with what it says: those that load, and those
+    /// that are refused for their metadata, or for a rule before them.
+    pub fn readable(&self) -> impl Iterator<Item = (&'a RuleDocument, Rule<'a>)> + use<'a> {
+        let workspace = *self;
+        self.documents.iter().filter_map(move |document| {
+            let refused = || match document.refused.as_ref()? {
+                Refused::Detection(rule) => Some(Rule::Detection(rule)),
+                Refused::Filter(filter) => Some(Rule::Filter(filter)),
+            };
+            Some((document, workspace.rule(document).or_else(refused)?))
+        })
+    }
+
     /// Detection rules as written, each with what pipelines and filters made of it.
     pub fn pairs(&self) -> impl Iterator<Item = (&'a Detection, &'a Detection)> {
         // Pipelines take rules out and keep the order of the others.
@@ -248,6 +264,21 @@ pub(crate) fn key_of(document: &RuleDocument) -> Option<&str> {
     ["id", "name", "title"].iter().find_map(|key| {
         let text = document.root.get(key).and_then(Node::as_text);
         text.filter(|text| !text.is_empty())
+    })
+}
+
+/// The log source of a detection rule as written, as far as it can be read.
+pub(crate) fn logsource_of(document: &RuleDocument) -> Option<Logsource> {
+    document.root.get("detection")?;
+    let node = document.root.get("logsource")?;
+    let part = |key: &str| {
+        let text = node.get(key).and_then(Node::as_text);
+        text.map(|text| Cow::Owned(text.to_owned()))
+    };
+    Some(Logsource {
+        product: part("product"),
+        service: part("service"),
+        category: part("category"),
     })
 }
 

@@ -5,7 +5,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::items::entries;
 use super::regex::expressions;
-use super::{Check, Rule, Workspace};
+use super::{Check, Workspace, logsource_of};
 use crate::diagnostic::{Diagnostic, code};
 use crate::rule::modifier::{Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
@@ -29,10 +29,7 @@ const REPETITIONS_MAX: u32 = 1_000;
 /// Keywords are looked for in every value of every event.
 fn keywords_cost(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     for entry in entries(workspace).filter(|entry| entry.field.is_none()) {
-        let of = match entry.rule {
-            Rule::Detection(rule) => rule.logsource.to_string(),
-            _ => String::new(),
-        };
+        let of = logsource_of(entry.document).unwrap_or_default().to_string();
         let of = if of.is_empty() {
             "every log source".to_owned()
         } else {

@@ -1,8 +1,9 @@
 //! Fields and log sources: what records were never seen with.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Check, Rule, Workspace};
+use super::{Check, Workspace, key_of, logsource_of};
 use crate::diagnostic::{Code, Diagnostic, Place, code, nearest};
 use crate::event::LogType;
 use crate::logsource::{Logsource, Routing};
@@ -300,25 +301,39 @@ fn field_is_object(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 // ---------------------------------------------------------------------------------------------
 // Log sources
 
-/// The rule's log source as judged, and the place of it.
-fn logsources<'a>(
-    workspace: &Workspace<'a>,
-) -> impl Iterator<Item = (&'a Detection, &'a Logsource, &'a Place)> {
-    let places: BTreeMap<(&str, usize), &'a Place> = workspace
-        .loaded()
-        .filter_map(|(document, rule)| {
-            let Rule::Detection(rule) = rule else {
-                return None;
-            };
-            let node = document.root.entry("logsource")?.0;
-            Some(((&*rule.place.file, rule.place.span.start), &node.place))
+/// A log source, and where it stands.
+struct Source<'a> {
+    /// What its rule is called.
+    rule: Option<&'a str>,
+    /// As judged; as written, where the rule does not load.
+    logsource: Cow<'a, Logsource>,
+    place: &'a Place,
+}
+
+/// The log sources of all detection rules.
+fn logsources<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = Source<'a>> {
+    let mapped: HashMap<(&str, usize), &'a Logsource> = workspace
+        .pairs()
+        .map(|(written, mapped)| {
+            let place = &written.place;
+            ((&*place.file, place.span.start), &mapped.logsource)
         })
         .collect();
-    let pairs: Vec<_> = workspace.pairs().collect();
-    pairs.into_iter().map(move |(written, mapped)| {
-        let key = (&*written.place.file, written.place.span.start);
-        let place = places.get(&key).copied().unwrap_or(&written.place);
-        (written, &mapped.logsource, place)
+    let documents = workspace.documents.iter();
+    documents.filter_map(move |document| {
+        let root = &document.root.place;
+        let place = document.root.entry("logsource").map(|(key, _)| &key.place);
+        let logsource = match (document.rule, mapped.get(&(&*root.file, root.span.start))) {
+            (_, Some(mapped)) => Cow::Borrowed(*mapped),
+            // A pipeline refused it and says why.
+            (Some(_), None) => return None,
+            (None, None) => Cow::Owned(logsource_of(document)?),
+        };
+        Some(Source {
+            rule: key_of(document),
+            logsource,
+            place: place.unwrap_or(root),
+        })
     })
 }
 
@@ -340,7 +355,13 @@ fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         return;
     };
     let stated = stated(observed);
-    for (rule, logsource, place) in logsources(workspace) {
+    for Source {
+        rule,
+        logsource,
+        place,
+    } in logsources(workspace)
+    {
+        let logsource = &*logsource;
         let Some(product) = logsource.product.as_deref() else {
             continue;
         };
@@ -362,7 +383,7 @@ fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
                     format!("no log type carries `{logsource}`"),
                 )
                 .with_help(format!("did you mean the {part} `{near}`?"))
-                .for_rule(Some(rule.meta.key())),
+                .for_rule(rule),
             );
         }
     }
@@ -375,7 +396,13 @@ fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
     };
     let stated = stated(observed);
     let mut by_source = BTreeMap::<String, (Diagnostic, usize)>::new();
-    for (rule, logsource, place) in logsources(workspace) {
+    for Source {
+        rule,
+        logsource,
+        place,
+    } in logsources(workspace)
+    {
+        let logsource = &*logsource;
         // Records of other Azure services state their category as the service.
         let any_service =
             logsource.product.as_deref() == Some("azure") && logsource.category.is_none();
@@ -394,8 +421,7 @@ fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
         }
         let shown = logsource.to_string();
         let message = format!("no log type carries `{shown}`");
-        let one = Diagnostic::info(code::LOGSOURCE_NOT_CARRIED, place, message)
-            .for_rule(Some(rule.meta.key()));
+        let one = Diagnostic::info(code::LOGSOURCE_NOT_CARRIED, place, message).for_rule(rule);
         by_source.entry(shown).or_insert((one, 0)).1 += 1;
     }
     found.extend(by_source.into_values().map(|(one, rules)| {
@@ -413,7 +439,13 @@ fn logsource_broad(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     let Some(observed) = workspace.observed else {
         return;
     };
-    for (rule, logsource, place) in logsources(workspace) {
+    for Source {
+        rule,
+        logsource,
+        place,
+    } in logsources(workspace)
+    {
+        let logsource = &*logsource;
         let judged = judged(observed, logsource).len();
         if judged >= BROAD_FROM && logsource.service.is_none() && logsource.category.is_none() {
             found.push(
@@ -423,7 +455,7 @@ fn logsource_broad(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
                     format!("rule judges the events of {judged} log types"),
                 )
                 .with_help("name the `service`, so that other events need not be looked at")
-                .for_rule(Some(rule.meta.key())),
+                .for_rule(rule),
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Rule, Workspace};
+use super::{Workspace, key_of};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place};
 use crate::rule::modifier::{Chain, Modifier};
 use crate::rule::parse::RuleDocument;
@@ -13,9 +13,9 @@ const DEPTH_MAX: usize = crate::yaml::DEPTH_MAX;
 
 /// One entry of a search: a field (or keywords), modifiers and values, with their places.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The rule that it stands in.
-    pub(super) rule: Rule<'a>,
+    pub(super) document: &'a RuleDocument,
     /// The bytes of its file.
     pub(super) bytes: &'a [u8],
     /// The field with its modifiers; for bare keywords the name of the search.
@@ -28,20 +28,27 @@ pub(super) struct Entry<'a> {
     pub(super) values: &'a [Node],
 }
 
-/// Every entry of every rule and filter that loads.
+/// Every entry of every rule and filter: all of those that load, and of the others the entries in
+/// which nothing is wrong.
 pub(super) fn entries<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = Entry<'a>> {
     let workspace = *workspace;
-    workspace.loaded().flat_map(move |(document, rule)| {
-        let mut found = Vec::new();
-        let walk = Walk {
-            rule,
-            bytes: workspace.bytes(document),
-        };
-        for (key, node) in searches(document) {
-            walk.search(key, node, 0, &mut found);
-        }
-        found
-    })
+    workspace
+        .documents
+        .iter()
+        .flat_map(move |document| of_document(document, workspace.bytes(document)))
+}
+
+/// The entries of one document in which nothing is wrong.
+pub(crate) fn of_document<'a>(document: &'a RuleDocument, bytes: &'a [u8]) -> Vec<Entry<'a>> {
+    let mut found = Vec::new();
+    let walk = Walk { document, bytes };
+    for (key, node) in searches(document) {
+        walk.search(key, node, 0, &mut found);
+    }
+    if !document.errors.is_empty() {
+        found.retain(Entry::is_sound);
+    }
+    found
 }
 
 /// The searches of a rule or filter: name and what stands under it.
@@ -82,7 +89,7 @@ pub(super) fn section(document: &RuleDocument) -> Option<&Node> {
 
 /// Collects the entries of one document.
 struct Walk<'a> {
-    rule: Rule<'a>,
+    document: &'a RuleDocument,
     bytes: &'a [u8],
 }
 
@@ -109,7 +116,7 @@ impl<'a> Walk<'a> {
 
     fn keywords(&self, key: &'a Node, values: &'a [Node]) -> Entry<'a> {
         Entry {
-            rule: self.rule,
+            document: self.document,
             bytes: self.bytes,
             key,
             field: None,
@@ -122,7 +129,7 @@ impl<'a> Walk<'a> {
         let mut parts = key.as_text()?.split('|');
         let field = parts.next().filter(|name| !name.is_empty());
         Some(Entry {
-            rule: self.rule,
+            document: self.document,
             bytes: self.bytes,
             key,
             field,
@@ -133,8 +140,21 @@ impl<'a> Walk<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// Whether no error of the document stands in it.
+    fn is_sound(&self) -> bool {
+        let nodes = std::iter::once(self.key).chain(self.values);
+        let spans = nodes.map(|node| &node.place.span);
+        let mut wrong = spans.map(|span| {
+            let errors = &self.document.errors;
+            errors
+                .iter()
+                .any(|at| *at == span.start || span.contains(at))
+        });
+        !wrong.any(|wrong| wrong)
+    }
+
     /// Whether it carries a modifier.
-    pub(super) fn has(&self, modifier: Modifier) -> bool {
+    pub(crate) fn has(&self, modifier: Modifier) -> bool {
         self.modifiers.contains(&modifier)
     }
 
@@ -144,7 +164,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Values that are text.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&'a Node, &'a str)> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'a Node, &'a str)> {
         self.values
             .iter()
             .filter_map(|node| Some((node, node.as_text()?)))
@@ -160,7 +180,7 @@ impl<'a> Entry<'a> {
     ) -> Diagnostic {
         Diagnostic::warning(code, place, message)
             .with_help(help)
-            .for_rule(Some(self.rule.meta().key()))
+            .for_rule(key_of(self.document))
     }
 
     /// The place of a modifier without its `|`.

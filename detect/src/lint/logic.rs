@@ -45,7 +45,7 @@ struct Logic<'a> {
 }
 
 fn logics<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = Logic<'a>> {
-    workspace.loaded().filter_map(|(document, rule)| {
+    workspace.readable().filter_map(|(document, rule)| {
         let (searches, condition) = match rule {
             Rule::Detection(rule) => (&rule.searches, &rule.condition),
             Rule::Filter(filter) => (&filter.searches, &filter.condition),

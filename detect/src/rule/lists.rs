@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::item::RawValue;
+use super::modifier::Modifier;
+use super::parse::RuleDocument;
 use super::{RuleSet, Search};
-use crate::diagnostic::{Diagnostic, code, suggestion};
-use crate::list::{Lists, Looked};
+use crate::diagnostic::{Diagnostic, Place, code, suggestion};
+use crate::lint::{items, key_of};
+use crate::list::{Lists, Looked, parts};
 
 /// The names of all lists that rules and filters name.
 pub fn names(rules: &RuleSet) -> BTreeSet<String> {
@@ -77,6 +80,34 @@ pub fn resolve(rules: &mut RuleSet) -> Vec<Diagnostic> {
     problems
 }
 
+/// The lists that rules name which do not load and that there are none of. Whether a list could be read
+/// is said only of lists that are needed.
+pub fn unknown(documents: &[RuleDocument], lists: &Lists) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for document in documents.iter().filter(|one| one.rule.is_none()) {
+        let entries = items::of_document(document, &[]).into_iter();
+        let named = entries.filter(|entry| entry.has(Modifier::InList));
+        for (node, name) in named.flat_map(|entry| entry.texts().collect::<Vec<_>>()) {
+            let stem = parts(name).map(|(stem, _)| stem);
+            if stem.is_some_and(|stem| !lists.names().any(|known| known == stem)) {
+                let problem = no_list(name, lists, &node.place);
+                problems.push(problem.for_rule(key_of(document)));
+            }
+        }
+    }
+    problems
+}
+
+/// There is no such list.
+fn no_list(name: &str, lists: &Lists, place: &Place) -> Diagnostic {
+    let help = suggestion(name, lists.names()).unwrap_or_else(|| {
+        "lists stand as `.txt`, `.csv` or `.yml` in the folder `lists` of the rules folder"
+            .to_owned()
+    });
+    let message = format!("there is no list `{name}`");
+    Diagnostic::error(code::UNKNOWN_LIST, place, message).with_help(help)
+}
+
 /// Finds the lists of searches; `false` if one is not there.
 fn find(
     searches: &mut IndexMap<String, Search>,
@@ -112,22 +143,17 @@ fn place(search: &mut Search, lists: &Lists, problems: &mut Vec<Diagnostic>) {
             continue;
         }
         let name = &list.name;
-        let (message, help) = match lists.look(name) {
+        problems.push(match lists.look(name) {
             Looked::Found(found) => {
                 list.list = Some(found);
                 continue;
             }
-            Looked::Refused => (format!("list `{name}` was refused"), None),
-            Looked::Unknown => {
-                let help = suggestion(name, lists.names()).unwrap_or_else(|| {
-                    "lists stand as `.txt`, `.csv` or `.yml` in the folder `lists` of the rules \
-                     folder"
-                        .to_owned()
-                });
-                (format!("there is no list `{name}`"), Some(help))
+            Looked::Refused => {
+                let message = format!("list `{name}` was refused");
+                Diagnostic::error(code::UNKNOWN_LIST, &list.place, message)
+                    .with_help("what is wrong with it is said at its file")
             }
-        };
-        let problem = Diagnostic::error(code::UNKNOWN_LIST, &list.place, message);
-        problems.push(problem.with_help_from(help));
+            Looked::Unknown => no_list(name, lists, &list.place),
+        });
     }
 }

@@ -19,6 +19,7 @@ mod reference;
 
 use collection::Collection;
 use correlation::Pending;
+use reference::Drafts;
 
 pub use correlation::{OPERATORS, type_names};
 pub use reference::{CHAIN_DEPTH_MAX, CHAIN_WAYS_MAX};
@@ -50,6 +51,19 @@ pub struct RuleDocument {
     pub root: Arc<Node>,
     /// The rule that was made of it; `None` if it does not load.
     pub rule: Option<RuleAt>,
+    /// What it says, if all of that could be read and the rule is refused all the same.
+    pub refused: Option<Refused>,
+    /// Where the errors of a document that is refused begin, as bytes of its file.
+    pub errors: Vec<usize>,
+}
+
+/// A rule that could be read and does not load, because of its metadata or of a rule before it.
+#[derive(Debug, Clone)]
+pub enum Refused {
+    /// A detection rule.
+    Detection(Box<Detection>),
+    /// A filter.
+    Filter(Box<Filter>),
 }
 
 /// The place of a rule in a [`RuleSet`].
@@ -150,6 +164,12 @@ struct Loader {
     documents: Vec<RuleDocument>,
     /// Place of the file that is read.
     at: usize,
+    /// What becomes of the document that is read, if it is refused.
+    refused: Option<Refused>,
+    /// Where its errors begin.
+    errors: Vec<usize>,
+    /// References of correlations that are refused.
+    drafts: Drafts,
 }
 
 impl Loader {
@@ -200,11 +220,14 @@ impl Loader {
             Ok(None) => {}
             Ok(Some(root)) => {
                 self.rule(&root);
+                let (refused, errors) = (self.refused.take(), std::mem::take(&mut self.errors));
                 if self.keep == Documents::Kept {
                     self.documents.push(RuleDocument {
                         file: self.at,
                         root,
                         rule: None,
+                        refused,
+                        errors,
                     });
                 }
             }
@@ -214,35 +237,49 @@ impl Loader {
     /// Reads one rule and keeps it, if it can be honoured and is the first of its id and name.
     fn rule(&mut self, root: &Arc<Node>) {
         if root.get("correlation").is_some() {
-            if let Some(pending) = self.read(root, correlation::read, |p| &p.correlation.meta) {
+            let read = correlation::read;
+            if let Some(pending) = self.read(root, read, |p| &p.correlation.meta, |_| None) {
                 self.correlations.push(pending);
             }
         } else if root.get("filter").is_some() {
-            if let Some(filter) = self.read(root, filter::read, |f| &f.meta) {
+            let refused = |filter| Some(Refused::Filter(Box::new(filter)));
+            if let Some(filter) = self.read(root, filter::read, |f| &f.meta, refused) {
                 self.filters.push(filter);
             }
-        } else if let Some(detection) = self.read(root, detection::read, |d| &d.meta) {
-            self.detections.push(detection);
+        } else {
+            let refused = |rule| Some(Refused::Detection(Box::new(rule)));
+            if let Some(detection) = self.read(root, detection::read, |d| &d.meta, refused) {
+                self.detections.push(detection);
+            }
         }
     }
 
-    /// Reads a document by the reader of its kind.
+    /// Reads a document by the reader of its kind; what is `refused` is kept for the checks.
     fn read<T>(
         &mut self,
         root: &Node,
         read: fn(&mut document::Reader<'_>) -> Option<T>,
         meta: fn(&T) -> &Meta,
+        refused: fn(T) -> Option<Refused>,
     ) -> Option<T> {
         let mut reader = document::Reader::new(root, &self.budget);
         let rule = read(&mut reader);
+        let references = std::mem::take(&mut reader.references);
         let problems = reader.finish();
-        let refused = problems.iter().any(Diagnostic::is_error);
+        let errors = problems.iter().filter(|problem| problem.is_error());
+        self.errors = errors.map(|error| error.place.span.start).collect();
         self.diagnostics.extend(problems);
-        let rule = rule.filter(|_| !refused)?;
-        self.register(meta(&rule), root).then(|| {
+        let sound = self.errors.is_empty();
+        if !sound {
+            self.drafts.add(root, references);
+        }
+        let rule = rule?;
+        if sound && self.register(meta(&rule), root) {
             self.rules += 1;
-            rule
-        })
+            return Some(rule);
+        }
+        self.refused = refused(rule);
+        None
     }
 
     /// Takes note of a rule's id and name; `false` if one of them is taken.
@@ -285,7 +322,8 @@ impl Loader {
 
     /// Resolves references over the whole set.
     fn finish(mut self) -> Parsed {
-        let (correlations, problems) = reference::resolve(&self.detections, self.correlations);
+        let (correlations, problems) =
+            reference::resolve(&self.detections, self.correlations, &self.drafts);
         self.diagnostics.extend(problems);
         let rules = RuleSet {
             detections: self.detections,

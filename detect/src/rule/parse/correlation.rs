@@ -99,7 +99,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
     worded_by_group(reader, &palisade.wording, group_by.as_deref());
     let (aliases, alias_places) = aliases(reader, section);
     let generate = generate(reader, section);
-    let (kind, expression) = condition(reader, section, kind?)?;
+    let Some(kind) = kind else {
+        // Comparisons are the same for all types that have some.
+        if let Some(node) = section.get_some("condition")
+            && node.as_map().is_some()
+        {
+            bounds(reader, node);
+        }
+        return None;
+    };
+    let (kind, expression) = condition(reader, section, kind)?;
     if reader.refused() {
         return None;
     }
@@ -212,6 +221,7 @@ fn rules(reader: &mut Reader<'_>, section: &Node) -> Option<Vec<(String, Place)>
         let message = "list of rules is empty";
         reader.error(code::INVALID_CORRELATION, &node.place, message);
     }
+    reader.references.clone_from(&rules);
     Some(rules)
 }
 

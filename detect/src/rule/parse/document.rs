@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     problems: Vec<Diagnostic>,
     /// Bytes that the patterns of the file may still take.
     budget: &'a Cell<usize>,
+    /// The rules that a correlation refers to, with their places.
+    pub(super) references: Vec<(String, Place)>,
 }
 
 impl<'a> Reader<'a> {
@@ -52,6 +54,7 @@ impl<'a> Reader<'a> {
             key: key_of(root),
             problems: Vec::new(),
             budget,
+            references: Vec::new(),
         }
     }
 

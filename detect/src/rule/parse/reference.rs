@@ -1,13 +1,15 @@
 //! References between rules: correlations whose rules are not all there are left out.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+use crate::yaml::Node;
 
 use super::super::condition::{self, Names, Selectors};
 use super::super::{Correlation, CorrelationKind, Detection, Expr, Meta, TemporalCondition};
 use super::correlation::{Aliases, Pending};
+use super::document::key_of;
 
 /// Most correlations on one way from a correlation down to a detection. Each level delays and
 /// multiplies matches; published chains have two.
@@ -17,11 +19,45 @@ pub const CHAIN_DEPTH_MAX: usize = 16;
 pub const CHAIN_WAYS_MAX: usize = 1_000;
 /// Most unknown references for which a similar name is looked for, over a whole set.
 const SUGGESTIONS_MAX: usize = 100;
+/// Most unknown references of one correlation that are reported.
+const UNKNOWN_MAX: usize = 10;
+
+/// What is refused before references are looked at.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    /// Ids and names of refused rules; that these are not loaded is said where they stand.
+    keys: HashSet<String>,
+    correlations: Vec<Draft>,
+}
+
+/// A correlation that is refused.
+#[derive(Debug)]
+struct Draft {
+    /// What it is called.
+    key: Option<String>,
+    references: Vec<(String, Place)>,
+}
+
+impl Drafts {
+    /// Adds a document that is refused, with the references of a correlation.
+    pub(super) fn add(&mut self, root: &Node, references: Vec<(String, Place)>) {
+        let keys = ["id", "name"].iter().filter_map(|key| root.get(key));
+        self.keys
+            .extend(keys.filter_map(Node::as_text).map(str::to_owned));
+        if !references.is_empty() {
+            self.correlations.push(Draft {
+                key: key_of(root),
+                references,
+            });
+        }
+    }
+}
 
 /// Resolves the references of all correlations; those that cannot be honoured are left out.
 pub(super) fn resolve(
     detections: &[Detection],
     mut pending: Vec<Pending>,
+    drafts: &Drafts,
 ) -> (Vec<Correlation>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut broken = vec![false; pending.len()];
@@ -32,7 +68,13 @@ pub(super) fn resolve(
         resolved.push(graph.details(at, rule, &mut problems));
         broken[at] = problems.len() > before;
     }
-    let refused = graph.check(broken.clone());
+    let reported = broken.clone();
+    for Draft { key, references } in &drafts.correlations {
+        let strange = |(reference, _): &&(String, Place)| !drafts.keys.contains(reference);
+        let references = references.iter().filter(strange);
+        problems.extend(graph.unknown(key.as_deref(), references));
+    }
+    let refused = graph.check(broken);
     drop(graph);
     for (rule, details) in pending.iter_mut().zip(resolved) {
         if let Some(aliases) = details.aliases {
@@ -43,7 +85,7 @@ pub(super) fn resolve(
         }
     }
     let mut whole = Vec::with_capacity(pending.len());
-    for ((rule, refused), broken) in pending.into_iter().zip(refused).zip(broken) {
+    for ((rule, refused), broken) in pending.into_iter().zip(refused).zip(reported) {
         match refused {
             Some(problem) => problems.push(problem),
             None if broken => {}
@@ -124,7 +166,7 @@ impl<'a> Graph<'a> {
             .map(|(reference, _)| self.targets.get(reference.as_str()).copied())
             .collect();
         let Some(known) = known else {
-            // Reported with the references themselves.
+            problems.extend(self.unknown(Some(rule.meta.key()), rule.rules.iter()));
             return Details::default();
         };
         Details {
@@ -149,18 +191,6 @@ impl<'a> Graph<'a> {
         for (at, edges) in below.iter().enumerate() {
             for (reference, target) in edges {
                 above[*target].push((at, *reference));
-            }
-        }
-        for (at, rule) in self.correlations.iter().enumerate() {
-            let missing = rule
-                .rules
-                .iter()
-                .find(|(reference, _)| !self.targets.contains_key(reference.as_str()));
-            if let Some((reference, place)) = missing
-                && !broken[at]
-            {
-                refused[at] = Some(self.unknown(rule, reference, place));
-                broken[at] = true;
             }
         }
         self.spread(&above, &mut broken, &mut refused);
@@ -271,10 +301,27 @@ impl<'a> Graph<'a> {
             .collect()
     }
 
-    /// A reference that leads nowhere.
-    fn unknown(&self, rule: &Correlation, reference: &str, place: &Place) -> Diagnostic {
-        let message = format!("rule `{reference}` is not loaded");
-        let help = match self.titles.get(reference) {
+    /// The references of a correlation that lead nowhere.
+    fn unknown<'r>(
+        &self,
+        key: Option<&str>,
+        references: impl Iterator<Item = &'r (String, Place)>,
+    ) -> Vec<Diagnostic> {
+        references
+            .filter(|(reference, _)| !self.targets.contains_key(reference.as_str()))
+            .take(UNKNOWN_MAX)
+            .map(|(reference, place)| {
+                let message = format!("rule `{reference}` is not loaded");
+                Diagnostic::error(code::UNKNOWN_RULE_REFERENCE, place, message)
+                    .with_help_from(self.instead(reference))
+                    .for_rule(key)
+            })
+            .collect()
+    }
+
+    /// Help with a reference that leads nowhere.
+    fn instead(&self, reference: &str) -> Option<String> {
+        match self.titles.get(reference) {
             Some(
                 Meta { id: Some(key), .. }
                 | Meta {
@@ -283,8 +330,7 @@ impl<'a> Graph<'a> {
             ) => Some(format!("a title is no reference; write `{key}`")),
             Some(_) => Some("a title is no reference; give the rule an id or a name".to_owned()),
             None => self.similar(reference),
-        };
-        about(rule, code::UNKNOWN_RULE_REFERENCE, place, message).with_help_from(help)
+        }
     }
 
     /// Help that names a similar id or name.
@@ -353,7 +399,7 @@ fn aliases(
 fn expression(
     rule: &Correlation,
     known: &[Target<'_>],
-    node: &crate::yaml::Node,
+    node: &Node,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Expr> {
     let mut names = Vec::new();

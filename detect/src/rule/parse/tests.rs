@@ -696,3 +696,41 @@ fn wording_that_cannot_be_read_is_refused_at_its_token() {
         assert_eq!(found, [(kind, Some(covered))], "{keys}");
     }
 }
+
+#[test]
+fn a_refused_correlation_says_what_it_refers_to_in_vain() {
+    let broken = "title: c\nid: c\ncorrelation:\n  type: event_cuont\n  rules: [a, nobody, none]\n  \
+                  timespan: 5x\n  condition: {gt: x}\n";
+    let said = errors(&[&good("a"), broken]);
+    let codes: Vec<(&str, u32)> = said
+        .iter()
+        .map(|(code, _, line, _)| (*code, *line))
+        .collect();
+    let expected = [
+        ("invalid-correlation", 4),
+        ("invalid-timespan", 6),
+        ("invalid-correlation", 7),
+        ("unknown-rule-reference", 5),
+        ("unknown-rule-reference", 5),
+    ];
+    assert_eq!(codes, expected);
+    let refused = good("a").replace("title:", "level: lwo\ntitle:");
+    let of_refused = "title: c\nid: c\ncorrelation: {type: event_count, rules: [a], timespan: 5x, \
+                      condition: {gt: 1}}\n";
+    let said = errors(&[&refused, of_refused]);
+    let codes: Vec<&str> = said.iter().map(|(code, ..)| *code).collect();
+    assert_eq!(
+        codes,
+        ["invalid-value", "invalid-timespan"],
+        "that `a` is refused is said at `a`"
+    );
+}
+
+#[test]
+fn all_unknown_references_of_a_correlation_are_said() {
+    let text = correlation(
+        "c",
+        "  type: event_count\n  rules: [x, a, y]\n  timespan: 1m\n  condition: {gt: 1}\n",
+    );
+    assert_eq!(kinds(&[&good("a"), &text]), ["unknown-rule-reference"; 2]);
+}
