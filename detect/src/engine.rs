@@ -227,6 +227,7 @@ impl Engine {
 pub fn read<'a>(event: &EventRef<'a>) -> Result<(Event<'a>, u32), EventError> {
     let bytes = match &event.body {
         Body::Json(bytes) => bytes.len(),
+        Body::Marked(marked) => marked.bytes().len(),
         Body::Flow(flow) => flow.outer.len(),
     };
     if bytes > EVENT_BYTES_MAX {
@@ -234,6 +235,7 @@ pub fn read<'a>(event: &EventRef<'a>) -> Result<(Event<'a>, u32), EventError> {
     }
     let parsed = match &event.body {
         Body::Json(bytes) => value::parse(bytes, EVENT_DEPTH_MAX)?,
+        Body::Marked(marked) => value::parse(marked.bytes(), EVENT_DEPTH_MAX)?,
         Body::Flow(flow) => value::flow_tree(flow, EVENT_DEPTH_MAX)?,
     };
     if !matches!(parsed.value, Value::Object(_)) {

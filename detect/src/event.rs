@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::logsource::Logsource;
+use crate::scan::Marked;
 use crate::time::{Span, Timestamp};
 
 /// Most ordinals in an [`Index`]: outer array, `records`, and three levels of nested flows.
@@ -32,8 +33,21 @@ pub struct EventRef<'a> {
 pub enum Body<'a> {
     /// One JSON object.
     Json(&'a [u8]),
+    /// One JSON object of a payload whose brackets and strings are known.
+    Marked(Marked<'a>),
     /// One tuple of a flow log.
     Flow(FlowTuple<'a>),
+}
+
+impl<'a> Body<'a> {
+    /// The bytes of the object, if they stand together.
+    pub fn json(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Json(bytes) => Some(bytes),
+            Self::Marked(marked) => Some(marked.bytes()),
+            Self::Flow(_) => None,
+        }
+    }
 }
 
 /// One line of a flow log: the record around it, what stands beside it, and its columns.

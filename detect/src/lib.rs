@@ -59,6 +59,7 @@
 //! The crate is pure: no async, no I/O, no clock, no randomness. Time arrives with the data, so the
 //! same input gives the same alerts, to the id, in any process on any day.
 
+pub mod scan;
 pub mod time;
 pub mod logsource;
 pub mod event;

@@ -36,6 +36,7 @@ fn run_with(record: &[u8], hints: &Hints) -> (Vec<Seen>, Vec<Reject>) {
         Decoded::Event(index, event) => {
             let text = match event.body {
                 Body::Json(bytes) => bytes,
+                Body::Marked(marked) => marked.bytes(),
                 Body::Flow(flow) => {
                     assert_slice(record, flow.outer);
                     flow.tuple.as_bytes()

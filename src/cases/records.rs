@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use palisade_detect::diagnostic::{Diagnostic, Place, code};
-use palisade_detect::event::Body;
+
 use palisade_detect::time::Span;
 use palisade_detect::value::{Event, Value as Tree};
 use palisade_detect::yaml::{Node, Yaml};
@@ -197,10 +197,10 @@ fn with_value(record: &[u8], (field, value): (&str, &str), chosen: &mut Vec<Vec<
         if !has(&tree, field, value) {
             return;
         }
-        match event.body {
-            Body::Json(bytes) => chosen.push(bytes.to_vec()),
+        match event.body.json() {
+            Some(bytes) => chosen.push(bytes.to_vec()),
             // One line of a flow log is no record of its own.
-            Body::Flow(_) => whole = true,
+            None => whole = true,
         }
     });
     if whole {

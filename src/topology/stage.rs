@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use palisade_detect::alert::Alert;
 use palisade_detect::engine::{Clamp, Engine, EventContext, EventError, Verdict};
-use palisade_detect::event::{Body, EventRef, Index, Origin, SourcePartition};
+use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
 use palisade_detect::id;
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
@@ -187,10 +187,7 @@ impl Stage {
 fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
     *outcome.events.entry(event.log_type.name).or_default() += 1;
     if event.log_type.name == UNKNOWN {
-        let stated = match event.body {
-            Body::Json(body) => category(body),
-            Body::Flow(_) => None,
-        };
+        let stated = event.body.json().and_then(category);
         *outcome
             .unknown
             .entry(stated.unwrap_or_default())

@@ -12,7 +12,7 @@ use crate::alert::{
 };
 use crate::correlation::{CorrelationDef, GroupKey};
 use crate::entity::{entities, subscription};
-use crate::event::{Body, EventRef};
+use crate::event::EventRef;
 use crate::id;
 use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number};
 use crate::rule::{Level, Wording, Words};
@@ -172,9 +172,9 @@ impl<'e> Facts<'e> {
 
     /// The event as JSON text.
     fn text(&self) -> std::borrow::Cow<'e, str> {
-        match &self.event.body {
-            Body::Json(bytes) => String::from_utf8_lossy(bytes),
-            Body::Flow(_) => self.tree.root.to_json().into(),
+        match self.event.body.json() {
+            Some(bytes) => String::from_utf8_lossy(bytes),
+            None => self.tree.root.to_json().into(),
         }
     }
 

@@ -1,0 +1,238 @@
+//! Marks of 64 bytes at a time, and what strings make of them.
+//!
+//! The only module with `unsafe`: AVX2 where the processor has it, found at run time, and else plain
+//! arithmetic on words of eight bytes. Both say the same; the tests hold them against each other.
+
+use super::{Index, Unsound};
+
+/// Bytes of a block, one a bit of a mask.
+const BLOCK: usize = 64;
+
+/// What one block holds, a bit for each byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks {
+    quotes: u64,
+    backslashes: u64,
+    /// `{`, `[`, `}` and `]`.
+    brackets: u64,
+    /// Bytes above 127.
+    high: u64,
+}
+
+/// What the pass saw besides brackets and strings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) ascii: bool,
+    pub(super) backslashes: bool,
+}
+
+/// Reads all blocks of `bytes` into `index`.
+pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::is_here() {
+        return avx2::run(bytes, index);
+    }
+    blocks(bytes, index, portable)
+}
+
+/// The pass, over whatever marks a block.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "the body must be compiled with the processor features of its caller"
+)]
+fn blocks(
+    bytes: &[u8],
+    index: &mut Index,
+    marks: impl Fn(&[u8; BLOCK]) -> Marks,
+) -> Result<Seen, Unsound> {
+    let mut state = State::default();
+    let (whole, rest) = bytes.as_chunks::<BLOCK>();
+    let mut start = 0;
+    for block in whole {
+        let (quotes, brackets) = state.take(marks(block))?;
+        index.block(bytes, start, quotes, brackets)?;
+        start += BLOCK;
+    }
+    if !rest.is_empty() {
+        let mut block = [b' '; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        let (quotes, brackets) = state.take(marks(&block))?;
+        index.block(bytes, start, quotes, brackets)?;
+    }
+    if state.inside != 0 {
+        return Err(Unsound);
+    }
+    Ok(Seen {
+        ascii: state.high == 0,
+        backslashes: state.backslashes != 0,
+    })
+}
+
+/// What one block leaves to the next.
+#[derive(Debug, Default)]
+struct State {
+    /// All ones if the next byte stands inside a string.
+    inside: u64,
+    /// 1 if the next byte is escaped.
+    escaped: u64,
+    backslashes: u64,
+    high: u64,
+}
+
+impl State {
+    /// The unescaped quotes, and the brackets outside strings.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `blocks`")]
+    fn take(&mut self, marks: Marks) -> Result<(u64, u64), Unsound> {
+        self.high |= marks.high;
+        self.backslashes |= marks.backslashes;
+        let mut quotes = marks.quotes;
+        if marks.backslashes | self.escaped != 0 {
+            quotes &= !self.escaped_bytes(marks.backslashes);
+        }
+        // A byte is inside if an odd number of quotes stands at or before it.
+        let inside = odd_before(quotes) ^ self.inside;
+        self.inside = 0_u64.wrapping_sub(inside >> 63);
+        if marks.backslashes & !inside != 0 {
+            return Err(Unsound);
+        }
+        Ok((quotes, marks.brackets & !inside))
+    }
+
+    /// The bytes that a backslash before them escapes: every second one of a run, and the byte
+    /// behind a run of odd length.
+    #[inline]
+    fn escaped_bytes(&mut self, backslashes: u64) -> u64 {
+        const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+        let escaping = backslashes & !self.escaped;
+        // Subtracting a run's first bit from the alternating mask flips the parity of runs that
+        // begin at odd places.
+        let codes = ((escaping << 1) | ODD).wrapping_sub(escaping) ^ ODD;
+        let escaped = codes ^ (backslashes | self.escaped);
+        self.escaped = (codes & backslashes) >> 63;
+        escaped
+    }
+}
+
+/// Bits that have an odd number of ones at or below them.
+#[inline]
+fn odd_before(mut bits: u64) -> u64 {
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    bits ^ (bits << 32)
+}
+
+/// The marks of a block, by words of eight bytes.
+fn portable(block: &[u8; BLOCK]) -> Marks {
+    let mut marks = Marks {
+        quotes: 0,
+        backslashes: 0,
+        brackets: 0,
+        high: 0,
+    };
+    for (place, word) in block.as_chunks::<8>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let put = |bits: u64| bits << (place * 8);
+        marks.quotes |= put(equal(word, b'"'));
+        marks.backslashes |= put(equal(word, b'\\'));
+        // `[` and `]` differ from `{` and `}` in this bit alone.
+        let folded = word | 0x2020_2020_2020_2020;
+        marks.brackets |= put(equal(folded, b'{') | equal(folded, b'}'));
+        marks.high |= put(gather(word & 0x8080_8080_8080_8080));
+    }
+    marks
+}
+
+/// A bit for each byte of `word` that is `byte`.
+fn equal(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let differs = word ^ (u64::from(byte) * 0x0101_0101_0101_0101);
+    gather(!(((differs & LOW) + LOW) | differs) & !LOW)
+}
+
+/// The top bits of eight bytes, side by side.
+fn gather(tops: u64) -> u64 {
+    (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    #![expect(
+        unsafe_code,
+        reason = "processor features found at run time; see the comments"
+    )]
+
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+
+    use super::{BLOCK, Index, Marks, Seen, Unsound, blocks};
+
+    /// Whether the processor has what [`run`] needs.
+    pub(super) fn is_here() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+    }
+
+    /// The pass with AVX2; only where [`is_here`].
+    pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+        assert!(is_here(), "asked for without the processor features");
+        // SAFETY: the features are here.
+        unsafe { all(bytes, index) }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn all(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+        blocks(bytes, index, |block| marks(block))
+    }
+
+    /// The marks of a block, by two halves of 32 bytes.
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[inline]
+    fn marks(block: &[u8; BLOCK]) -> Marks {
+        // SAFETY: a block has 64 bytes, and the loads ask for no alignment.
+        let (low, high): (__m256i, __m256i) = unsafe {
+            let start = block.as_ptr();
+            (
+                _mm256_loadu_si256(start.cast()),
+                _mm256_loadu_si256(start.add(32).cast()),
+            )
+        };
+        let equal = |low, high, byte: u8| {
+            let wanted = _mm256_set1_epi8(byte.cast_signed());
+            mask(
+                _mm256_cmpeq_epi8(low, wanted),
+                _mm256_cmpeq_epi8(high, wanted),
+            )
+        };
+        let bit = _mm256_set1_epi8(0x20);
+        let folded = (_mm256_or_si256(low, bit), _mm256_or_si256(high, bit));
+        Marks {
+            quotes: equal(low, high, b'"'),
+            backslashes: equal(low, high, b'\\'),
+            brackets: equal(folded.0, folded.1, b'{') | equal(folded.0, folded.1, b'}'),
+            high: mask(low, high),
+        }
+    }
+
+    /// The top bits of 64 bytes.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn mask(low: __m256i, high: __m256i) -> u64 {
+        let low = _mm256_movemask_epi8(low).cast_unsigned();
+        let high = _mm256_movemask_epi8(high).cast_unsigned();
+        u64::from(low) | (u64::from(high) << 32)
+    }
+}
+
+/// The pass without the processor's help, for tests.
+#[cfg(test)]
+pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+    blocks(bytes, index, portable)
+}

@@ -1,0 +1,28 @@
+//! Small steps between the marks.
+
+/// Whether a byte is a blank between the parts of JSON.
+#[inline]
+pub fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The first place at or behind `at` that is no blank.
+#[inline]
+pub fn blanks(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).copied().is_some_and(is_blank) {
+        at += 1;
+    }
+    at
+}
+
+/// Where a number or word that begins at `at` ends: at a blank, a comma or a closing bracket.
+#[inline]
+pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = bytes.get(at) {
+        if is_blank(*byte) || matches!(byte, b',' | b'}' | b']') {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
