@@ -270,14 +270,16 @@ fn code_scanning_gets_a_log_with_place_and_rule() {
 #[test]
 fn no_format_prints_escapes_of_a_rule_raw() {
     let evil = "\"\\e]0;owned\\a\\x9b2J\\u202e\"";
-    let rule = RULE
-        .replace("level: low", &format!("level: {evil}"))
-        .replace("author: Palisade", "author: \u{202e}Palisade");
+    let rule = RULE.replace("level: low", &format!("level: {evil}"));
     let dir = folder(&rule.replace("locked-017", evil));
+    let turned = RULE.replace("author: Palisade", "author: \u{202e}Palisade");
+    put(dir.path(), "rules/turned.yml", &turned);
     for format in ["text", "json", "sarif", "github"] {
         let output = check(dir.path(), &["rules", "--format", format]);
         let text = stdout(&output);
-        assert!(text.contains("PAL0204"), "{format}: {text}");
+        for code in ["PAL0204", "PAL0213", "PAL0108"] {
+            assert!(text.contains(code), "{format}: {text}");
+        }
         let raw = text.chars().find(|c| {
             matches!(c, '\u{0}'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{202e}')
         });

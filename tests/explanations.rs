@@ -19,6 +19,7 @@ type Write = fn() -> Vec<u8>;
 const GENERATED: &[(Code, Write)] = &[
     (code::YAML_NOT_UTF8, || b"title: \xff\n".to_vec()),
     (code::YAML_CHARACTER, || b"title: a\0b\n".to_vec()),
+    (code::YAML_TURNED, || changed("title: ", "title: \u{202e}")),
     (code::FILE_TOO_LARGE, || vec![b'#'; (1 << 20) + 1]),
     (code::YAML_TOO_DEEP, || nested("title: ", "[", "]", 101)),
     (code::YAML_ALIASES, || {
@@ -67,7 +68,7 @@ const GENERATED: &[(Code, Write)] = &[
         format!("\u{feff}{GOOD_RULE}").into_bytes()
     }),
     (code::HIDDEN_CHARACTER, || {
-        changed("title: ", "title: \u{202e}")
+        changed("title: ", "title: \u{200b}")
     }),
 ];
 

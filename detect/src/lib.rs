@@ -68,6 +68,7 @@ pub mod diagnostic;
 pub mod attack;
 pub mod yaml;
 pub mod casing;
+pub mod hidden;
 pub mod list;
 pub mod rule;
 pub mod pipeline;

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use palisade_detect::alert::{Alert, Entity, EvidenceEvent};
 use palisade_detect::diagnostic::Color;
+use palisade_detect::hidden::is_hidden;
 use palisade_detect::rule::Level;
-use palisade_detect::rule::wording::is_hidden;
 use serde::Serialize;
 use serde_json::Value;
 

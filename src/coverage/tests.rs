@@ -251,7 +251,7 @@ fn layer_is_as_the_navigator_defines_it() {
 
 #[test]
 fn nothing_that_a_rule_says_becomes_markup_of_the_page() {
-    let hostile = "title: \"<script>alert(1)</script> \\\" onclick='x' & \\u202Egnp.exe\"\n\
+    let hostile = "title: \"<script>alert(1)</script> \\\" onclick='x' & \\u200Fgnp.exe\"\n\
                    id: \"'><img src=x onerror=alert(2)>\"\n\
                    logsource: {product: \"</style><script>\", service: \"\\\"><svg onload=x>\"}\n\
                    tags: [attack.t1078, \"attack.t9<b>\"]\n\
@@ -264,7 +264,7 @@ fn nothing_that_a_rule_says_becomes_markup_of_the_page() {
         "<b>x",
         "t9<b>",
         "onclick='",
-        "\u{202e}",
+        "\u{200f}",
     ] {
         assert!(!page.contains(markup), "{markup}");
     }

@@ -204,6 +204,13 @@ pub const ALL: &[Hostile] = &[
     refused("NUL in a rule", "PAL0104", "U+0000", |to| {
         put(to, "nul.yml", &rule("s: {a: 'x\0y'}"));
     }),
+    refused("an override in a comment", "PAL0108", "U+202E", |to| {
+        put(to, "rlo.yml", &rule("s: {a: x} # \u{202e}y"));
+    }),
+    refused("NUL in a title", "PAL0213", "U+0000", |to| {
+        let text = rule("s: {a: x}").replace("Hostile", "\"Hos\\0tile\"");
+        put(to, "nul.yml", &text);
+    }),
     refused("bytes that are no text", "PAL0102", "UTF-8", |to| {
         fs::write(to.join("bytes.yml"), b"title: \xff\xfe\n").expect("a file");
     }),

@@ -59,6 +59,8 @@ codes! {
     YAML_KEY = "PAL0106", "yaml-syntax";
     /// A scalar does not fit its tag.
     YAML_TAG = "PAL0107", "yaml-syntax";
+    /// A character that turns text around stands beside other text.
+    YAML_TURNED = "PAL0108", "yaml-syntax";
     /// The file is larger than the limit.
     FILE_TOO_LARGE = "PAL0110", "limit-exceeded";
     /// Nested deeper than the limit.
@@ -93,6 +95,8 @@ codes! {
     TOO_MANY_PROBLEMS = "PAL0211", "limit-exceeded";
     /// Templates of a legacy collection add more than the limit.
     COLLECTION_LIMIT = "PAL0212", "limit-exceeded";
+    /// A character in what people read that ends text or turns it around.
+    UNREADABLE_TEXT = "PAL0213", "invalid-value";
 
     /// A search identifier or a value list is empty.
     EMPTY_SEARCH = "PAL0301", "invalid-value";

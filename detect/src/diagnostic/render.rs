@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use indexmap::IndexMap;
 
 use super::{Color, Diagnostic, Severity};
+use crate::hidden::{is_hidden, is_variation};
 
 /// Characters of a source line that are shown before a caret at most; more is cut off on the left.
 const LEAD_CHARS_MAX: usize = 300;
@@ -29,16 +30,7 @@ fn shown(c: char) -> char {
         // Control pictures: the block mirrors the order of the control characters.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        c if is_hidden(c) && !is_variation(c) => '\u{fffd}',
         _ => c,
     }
 }

@@ -1,7 +1,10 @@
 //! Style: bytes of a file that nobody sees.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code};
+use crate::hidden::{is_control, is_hidden, is_variation, turning};
 use crate::rule::RuleFile;
 use crate::yaml::{self, Node, Yaml};
 
@@ -181,20 +184,9 @@ fn byte_order_mark(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether a character hides, or turns the direction of what follows.
-fn is_hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2064}'
-            | '\u{2066}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
+/// Whether a character is worth a finding: one that chooses a shape is a part of the emoji before it.
+fn hides(c: char) -> bool {
+    is_hidden(c) && !is_control(c) && !is_variation(c)
 }
 
 /// Characters that make a rule read otherwise than it is.
@@ -203,6 +195,8 @@ fn hidden_character(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         let Ok(text) = std::str::from_utf8(&file.bytes) else {
             continue;
         };
+        // What turns text around is an error of its own.
+        let errors: BTreeSet<usize> = turning(text).map(|(at, _)| at).collect();
         let before = std::iter::once('\0').chain(text.chars());
         let hidden = text
             .char_indices()
@@ -210,7 +204,8 @@ fn hidden_character(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
             .filter_map(|((at, c), before)| {
                 // Emoji, and scripts whose letters change shape, are written with joiners.
                 let joins = matches!(c, '\u{200c}' | '\u{200d}') && !before.is_ascii();
-                (at > 0 && is_hidden(c) && !joins).then_some((at, c))
+                let error = errors.contains(&at);
+                (at > 0 && hides(c) && !joins && !error).then_some((at, c))
             });
         for (at, c) in hidden.take(HIDDEN_MAX) {
             let number = u32::from(c);
@@ -294,13 +289,20 @@ mod tests {
 
     #[test]
     fn characters_that_hide_are_named_and_letters_of_other_scripts_are_not() {
-        let (problem, _) = one("PAL1114", &rule("author: a\u{202e}b"));
+        let (problem, _) = one("PAL1114", &rule("author: a\u{200e}b"));
         assert_eq!((problem.place.line, problem.place.column), (2, 10));
-        assert!(problem.message.contains("U+202E"));
+        assert!(problem.message.contains("U+200E"));
         assert_eq!(
             one("PAL1114", &rule("author: a\u{200d}b")).0.place.column,
             10
         );
+        let needle = rule("")
+            .replace("A: 1", "A: '\u{202e}'")
+            .replace("{A", "\n    A")
+            .replace("'}", "'");
+        assert_eq!(one("PAL1114", &needle).0.place.line, 6);
+        let turned = rule("author: a\u{202e}b");
+        assert!(said_of("PAL1114", &[("r.yml", &turned)]).is_empty());
         let many = rule(&format!("author: {}", "\u{200b}".repeat(100)));
         assert_eq!(said_of("PAL1114", &[("r.yml", &many)]).len(), HIDDEN_MAX);
         let scripts = rule("author: Ünïcödé 日本 עברית 👩\u{200d}💻 می\u{200c}خواهم");

@@ -263,6 +263,7 @@ impl Loader {
         refused: fn(T) -> Option<Refused>,
     ) -> Option<T> {
         let mut reader = document::Reader::new(root, &self.budget);
+        reader.readable();
         let rule = read(&mut reader);
         let references = std::mem::take(&mut reader.references);
         let problems = reader.finish();

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::Level;
+use crate::hidden::is_hidden;
 
 /// Longest template of a title, in characters; as long as Sigma's titles may be.
 pub const TEMPLATE_CHARS_MAX: usize = 256;
@@ -200,15 +201,6 @@ fn level_of(word: &str) -> Option<Level> {
     Level::ALL
         .into_iter()
         .find(|level| level.name().eq_ignore_ascii_case(word))
-}
-
-/// Control characters, direction marks, and characters without width or with the width of a line.
-pub fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The text without what would break or turn a line.

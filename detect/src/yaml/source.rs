@@ -6,6 +6,7 @@ use saphyr_parser::{Marker, Span};
 
 use super::FILE_BYTES_MAX;
 use crate::diagnostic::{Diagnostic, Place, code};
+use crate::hidden::turning;
 
 /// Most lists and mappings that one line may open in block style (`- - - x`). The parser reads such
 /// a line in one go, in time that grows with the square of their number: 500,000 took 11 s.
@@ -63,6 +64,12 @@ impl<'a> Source<'a> {
                 format!("character U+{:04X} is not allowed in YAML", u32::from(c)),
             )
             .with_help("write it as an escape in a double-quoted scalar, such as \"\\x00\""));
+        }
+        if let Some((at, c)) = turning(text).next() {
+            let (lead, _) = text.split_at(at);
+            let mut place = place_after(&file, lead, c.len_utf8());
+            place.span = place.span.start + skipped..place.span.end + skipped;
+            return Err(turned(&place, c));
         }
         if let Some(at) = too_deep(text) {
             let (lead, _) = text.split_at(at);
@@ -200,6 +207,16 @@ fn place_after(file: &Arc<str>, lead: &str, length: usize) -> Place {
         line: u32::try_from(lead.matches('\n').count() + 1).unwrap_or(u32::MAX),
         column: u32::try_from(column).unwrap_or(u32::MAX),
     }
+}
+
+/// A character that makes people read another text than the program does.
+fn turned(place: &Place, c: char) -> Diagnostic {
+    let number = u32::from(c);
+    let message = format!("character U+{number:04X} turns around what stands beside it");
+    Diagnostic::error(code::YAML_TURNED, place, message).with_help(format!(
+        "take it away; a value that needs it is written `\\u{number:04x}` in double quotes, so that it \
+         can be seen"
+    ))
 }
 
 /// Whether YAML 1.2.2 section 5.1 refuses the character. The parser would take NUL for the end of

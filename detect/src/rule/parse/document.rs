@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+use crate::hidden;
 use crate::logsource::Logsource;
 use crate::time::Span;
 use crate::yaml::{Node, Yaml};
@@ -18,6 +19,26 @@ const TITLE_CHARS_MAX: usize = 256;
 
 /// Keys of ours.
 const PALISADE_KEYS: &[&str] = &["suppress", "title", "level_from", "external_id"];
+
+/// Keys whose values people read, in an alert or to judge a rule.
+const READ_KEYS: &[&str] = &[
+    "title",
+    "id",
+    "name",
+    "description",
+    "author",
+    "references",
+    "falsepositives",
+    "tags",
+    "level",
+    "status",
+    "logsource",
+    "correlation",
+    "palisade",
+];
+
+/// Most such characters that are reported of one rule.
+const UNREADABLE_MAX: usize = 10;
 
 /// Most fields by which a rule tells its repeats apart; each is a value in every match.
 const SUPPRESS_BY_MAX: usize = 16;
@@ -68,6 +89,24 @@ impl<'a> Reader<'a> {
     /// Whether the file's patterns have used up what they may take.
     pub(super) fn is_spent(&self) -> bool {
         self.budget.get() == 0
+    }
+
+    /// Looks for characters that deceive in everything that people read: all of what is known here but
+    /// the values of searches, which may look for such a character.
+    pub(super) fn readable(&mut self) {
+        for (key, value) in self.root.as_map().unwrap_or_default() {
+            match key.as_text() {
+                Some("detection" | "filter") => {
+                    for (name, search) in value.as_map().unwrap_or_default() {
+                        unreadable(self, name, true);
+                        let other = matches!(name.as_text(), Some("condition" | "rules"));
+                        unreadable(self, search, other);
+                    }
+                }
+                Some(name) if READ_KEYS.contains(&name) => unreadable(self, value, true),
+                _ => {}
+            }
+        }
     }
 
     /// Everything that was reported.
@@ -358,6 +397,38 @@ impl<'a> Reader<'a> {
             );
         }
         span
+    }
+}
+
+/// Reports characters in what people read of a rule that end text or turn it around.
+fn unreadable(reader: &mut Reader<'_>, node: &Node, values: bool) {
+    if reader.problems.len() >= UNREADABLE_MAX {
+        return;
+    }
+    match &node.value {
+        Yaml::Text(text) if values => {
+            let Some((at, c)) = hidden::unreadable(text) else {
+                return;
+            };
+            let message = format!("text for people holds the character U+{:04X}", u32::from(c));
+            let place = node.place_within(at..at + c.len_utf8());
+            reader.push(
+                Diagnostic::error(code::UNREADABLE_TEXT, &place, message)
+                    .with_help("take it away; only values of searches may hold it"),
+            );
+        }
+        Yaml::Seq(items) => {
+            for item in items {
+                unreadable(reader, item, values);
+            }
+        }
+        Yaml::Map(entries) => {
+            for (key, value) in entries {
+                unreadable(reader, key, true);
+                unreadable(reader, value, values);
+            }
+        }
+        _ => {}
     }
 }
 

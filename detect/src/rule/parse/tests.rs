@@ -734,3 +734,29 @@ fn all_unknown_references_of_a_correlation_are_said() {
     );
     assert_eq!(kinds(&[&good("a"), &text]), ["unknown-rule-reference"; 2]);
 }
+
+#[test]
+fn what_people_read_takes_no_character_that_deceives_and_values_take_any() {
+    for (from, to) in [
+        ("title: t", "title: \"a\\u202eb\""),
+        ("id: a", "id: \"a\\0\""),
+        ("title: t", "title: t\nauthor: \"\\x1b[2J\""),
+        ("title: t", "title: t\ntags: [a.b, \"a.\\u2066b\"]"),
+        ("{A: 1}", "{\"A\\u202e\": 1}"),
+        ("s: {A: 1}", "\"s\\0\": {A: 1}, s: {A: 1}"),
+        ("{product: p}", "{product: \"p\\u202e\"}"),
+    ] {
+        let text = good("a").replacen(from, to, 1);
+        assert_ne!(text, good("a"));
+        let (_, problems) = load(&[&text]);
+        let codes: Vec<&str> = problems.iter().map(|one| one.code).collect();
+        assert_eq!(codes, ["PAL0213"], "{text}");
+    }
+    for value in [r#""\u202e""#, r#""a\0b""#, r#""\x1b[0m""#, "'\u{202e}'\n "] {
+        let text = good("a").replacen("A: 1", &format!("A: {value}"), 1);
+        assert!(load(&[&text]).1.is_empty(), "{text}");
+    }
+    let (_, problems) = load(&[&good("a").replace("title: t", "title: t # \u{202e}")]);
+    assert_eq!(problems[0].code, "PAL0108");
+    assert_eq!((problems[0].place.line, problems[0].place.column), (1, 12));
+}
