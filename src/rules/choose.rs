@@ -161,6 +161,7 @@ impl Choice<'_> {
             let message = format!("no rule has the id or name `{}`", one.rule);
             problems.push(
                 Diagnostic::warning(code::OVERRIDE_UNKNOWN, &one.place, message)
+                    .with_help("name a rule as `palisade rules` lists it, or take this out")
                     .with_help_from(near.flatten()),
             );
         }

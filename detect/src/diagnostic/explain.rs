@@ -13,7 +13,7 @@
 //! `cases`, `list` or `observed`; `file=NAME` names the file.
 
 use super::code::{self, Code};
-use super::near::suggestion;
+use super::near::is_slip;
 
 /// An explanation, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,14 +77,24 @@ impl Kind {
     ];
 }
 
-/// The code that is called so, in whatever case.
+/// The code that is called so, in whatever case; its number alone is enough.
 ///
 /// # Errors
 /// Help that names a similar code, if there is one.
 pub fn find(name: &str) -> Result<Code, Option<String>> {
-    let same = |row: &&Code| row.id.eq_ignore_ascii_case(name);
-    let found = code::ALL.iter().find(same).copied();
-    found.ok_or_else(|| suggestion(name, code::ALL.iter().map(|row| row.id)))
+    let lead = name
+        .get(..3)
+        .filter(|lead| lead.eq_ignore_ascii_case("PAL"));
+    let number = name.get(lead.map_or(0, str::len)..).unwrap_or_default();
+    let whole = match number.len() {
+        1..=4 if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("PAL{number:0>4}"),
+        _ => name.to_ascii_uppercase(),
+    };
+    let found = code::ALL.iter().find(|row| row.id == whole).copied();
+    // Codes differ in so little that only a single slip says which one was meant.
+    let slip = |row: &&str| is_slip(&whole, row) || is_slip(&name.to_ascii_uppercase(), row);
+    let near = || code::ALL.iter().map(|row| row.id).find(slip);
+    found.ok_or_else(|| near().map(|near| format!("did you mean `{near}`?")))
 }
 
 impl Code {
@@ -209,6 +219,19 @@ mod tests {
             find("PAL032"),
             Err(Some("did you mean `PAL0302`?".to_owned()))
         );
-        assert_eq!(find("unknown-modifier"), Err(None));
+        for name in ["PAL302", "pal302", "302", "0302"] {
+            assert_eq!(find(name).map(|row| row.id), Ok("PAL0302"), "{name}");
+        }
+        for name in [
+            "unknown-modifier",
+            "PAL9999",
+            "9999",
+            "",
+            "PAL",
+            "é302",
+            "99999999",
+        ] {
+            assert_eq!(find(name), Err(None), "{name}");
+        }
     }
 }

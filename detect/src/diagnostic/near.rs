@@ -35,6 +35,15 @@ pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>)
     nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
+/// Whether one edit makes one short word of the other.
+pub(super) fn is_slip(word: &str, other: &str) -> bool {
+    let (word, other): (Vec<char>, Vec<char>) = (
+        word.chars().take(WORD_CHARS_MAX).collect(),
+        other.chars().collect(),
+    );
+    edits(&word, &other) == 1
+}
+
 /// Number of insertions, deletions, replacements and swaps of neighbours between two words.
 fn edits(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();

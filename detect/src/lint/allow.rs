@@ -170,11 +170,18 @@ fn unused(comments: &[Comment], list: &[Allowed]) -> Vec<Diagnostic> {
     unused
         .filter_map(|allowed| {
             let comment = comments.get(allowed.comment)?;
-            let message = format!("nothing that can be allowed is found as {}", allowed.code);
-            let problem = Diagnostic::warning(code::ALLOW_UNUSED, &comment.place, message)
-                .with_help(
-                    "the comment stands on the line of the finding or above it; take it out",
-                );
+            let error = explain::find(allowed.code)
+                .is_ok_and(|code| super::severity(code) == Severity::Error);
+            let (message, help) = if error {
+                let message = format!("{} is an error, and errors cannot be allowed", allowed.code);
+                (message, "mend what it finds, and take the comment out")
+            } else {
+                let message = format!("nothing that can be allowed is found as {}", allowed.code);
+                let help = "the comment stands on the line of the finding or above it; take it out";
+                (message, help)
+            };
+            let problem =
+                Diagnostic::warning(code::ALLOW_UNUSED, &comment.place, message).with_help(help);
             let alone = list.iter().filter(|one| one.comment == allowed.comment);
             Some(if alone.count() == 1 {
                 let edit = Edit::replace(&comment.place, "");
@@ -242,6 +249,8 @@ mod tests {
         apply([(&name, &text[..])], &mut diagnostics);
         let codes: Vec<_> = diagnostics.iter().map(|one| one.code).collect();
         assert_eq!(codes, ["PAL0203", "PAL2001"]);
+        let said = &diagnostics[1].message;
+        assert!(said.contains("errors cannot be allowed"), "{said}");
     }
 
     #[test]

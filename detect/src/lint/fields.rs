@@ -175,7 +175,12 @@ pub(super) fn near_field(
     let wanted = last(name);
     let paths = || log_types.iter().flat_map(|one| observed.paths(one.name));
     let same = paths().find(|path| last(path).eq_ignore_ascii_case(&wanted));
-    let near = same.or_else(|| nearest(name, paths()));
+    // The object that would hold the field is no spelling of it.
+    let holds = |path: &&str| {
+        let rest = name.strip_prefix(*path);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    let near = same.or_else(|| nearest(name, paths().filter(|path| !holds(path))));
     near.map(|path| format!("did you mean `{path}`?"))
 }
 

@@ -81,7 +81,10 @@ fn description_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         };
         let length = description.trim().chars().count();
         if (1..DESCRIPTION_CHARS_MIN).contains(&length) {
-            let message = format!("description has only {length} characters");
+            let message = match length {
+                1 => "description has only one character".to_owned(),
+                _ => format!("description has only {length} characters"),
+            };
             found.push(
                 about(document, code::DESCRIPTION_SHORT, &node.place, message).with_help(
                     "write a sentence that somebody understands at three in the morning",

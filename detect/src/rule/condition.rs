@@ -390,6 +390,13 @@ impl<'t> Parser<'t, '_> {
         };
         let help = if matches!(lower.as_str(), "and" | "or" | "not") {
             Some(format!("operators are lower case: `{lower}`"))
+        } else if let Some(stem) = token.text.strip_suffix('*') {
+            // A pattern stays one: of the names, as much counts as the pattern has.
+            let starts: Vec<String> = known
+                .map(|name| name.chars().take(stem.chars().count()).collect())
+                .collect();
+            suggestion(stem, starts.iter().map(String::as_str))
+                .map(|help| help.replace("`?", "*`?"))
         } else {
             suggestion(token.text, known)
         };

@@ -207,6 +207,8 @@ pub(crate) enum Subject {
     Modifier(usize),
     /// The value at this place of the list.
     Value(usize),
+    /// Bytes from and to of the text at this place of the list.
+    Part(usize, usize, usize),
 }
 
 /// A problem of an item, not yet placed in a file.

@@ -135,6 +135,6 @@ mod tests {
     fn deny_takes_warnings_and_codes_and_helps_with_others() {
         assert_eq!(deny("warnings"), Ok(Deny::Warnings));
         assert_eq!(deny("pal1001"), Ok(Deny::Code(code::NO_ID)));
-        assert!(deny("PAL101").is_err_and(|help| help.contains("did you mean")));
+        assert!(deny("PAL10O1").is_err_and(|help| help.contains("did you mean")));
     }
 }

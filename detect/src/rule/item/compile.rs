@@ -38,7 +38,7 @@ pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<P
                 "`in_list` goes with `cased` only; negate it in the condition with `not`",
             )
         } else {
-            problem
+            problem.with_help("take the modifier out, or write two entries, each with its own")
         }]
     })?;
     fits_target(item, &chain)?;
@@ -79,11 +79,16 @@ pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<P
 /// Checks what concerns the entry as a whole: its target and the number of values.
 fn fits_target(item: &Item, chain: &Chain) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut report = |code, message: String| {
-        problems.push(Problem::new(code, Subject::Entry, message));
+    let mut report = |code, message: String, help: &str| {
+        problems.push(Problem::new(code, Subject::Entry, message).with_help(help));
     };
     if item.values.is_empty() {
-        report(code::EMPTY_SEARCH, "list of values is empty".to_owned());
+        let help = "name a value, or take the entry out; absence is `exists: false`";
+        report(
+            code::EMPTY_SEARCH,
+            "list of values is empty".to_owned(),
+            help,
+        );
     }
     let needs_field = match chain.kind {
         Kind::Text | Kind::Regex | Kind::Cidr => None,
@@ -99,12 +104,14 @@ fn fits_target(item: &Item, chain: &Chain) -> Result<(), Vec<Problem>> {
         report(
             code::MODIFIER_COMBINATION,
             format!("{what} needs a field name"),
+            "write the field before the first `|`",
         );
     }
     if chain.kind == Kind::Exists && item.values.len() > 1 {
         report(
             code::MODIFIER_COMBINATION,
             "`exists` takes a single value".to_owned(),
+            "write `true` or `false`",
         );
     }
     if problems.is_empty() {
@@ -142,20 +149,20 @@ impl Compiler<'_> {
             Kind::FieldRef => self.field_ref(value).map(|pattern| vec![pattern]),
             Kind::Exists => match value {
                 RawValue::Bool(present) => Ok(vec![Pattern::Exists(*present)]),
-                _ => Err(self.bad_value("`exists` needs `true` or `false`")),
+                _ => Err(self.bad_value("`exists` needs `true` or `false`").with_help("`true` asks for the field, `false` for its absence")),
             },
             Kind::InList => self.in_list(value).map(|pattern| vec![pattern]),
             Kind::Compare(comparison) => match value {
                 RawValue::Number(number) if !is_nan(*number) => {
                     Ok(vec![Pattern::Compare(comparison, *number)])
                 }
-                _ => Err(self.bad_value("a numeric comparison needs a number")),
+                _ => Err(self.bad_value("a numeric comparison needs a number").with_help("write a number without quotes, such as `10`")),
             },
             Kind::Time(part) => match value {
                 RawValue::Number(number) => integral(*number)
                     .map(|number| vec![Pattern::TimePart(part, number)])
-                    .ok_or_else(|| self.bad_value("a part of a date needs a whole number")),
-                _ => Err(self.bad_value("a part of a date needs a number")),
+                    .ok_or_else(|| self.bad_value("a part of a date needs a whole number").with_help("write a whole number, such as `22` for the hour from ten in the evening")),
+                _ => Err(self.bad_value("a part of a date needs a number").with_help("write a whole number without quotes, such as `22`")),
             },
         }
     }
@@ -232,7 +239,7 @@ impl Compiler<'_> {
     fn need_text<'v>(&self, value: &'v RawValue, message: &str) -> Result<&'v str, Problem> {
         match value {
             RawValue::Text(text) => Ok(text),
-            _ => Err(self.bad_value(message)),
+            _ => Err(self.bad_value(message).with_help("put the value in quotes")),
         }
     }
 
@@ -269,19 +276,37 @@ impl Compiler<'_> {
                 return Err(self.problem(code::NULL_KEYWORD, "null cannot be a keyword"));
             }
             RawValue::Null if plain => return Ok(vec![Pattern::Null]),
-            RawValue::Null => return Err(self.bad_value("null does not go with this modifier")),
+            RawValue::Null => {
+                return Err(self
+                    .bad_value("null does not go with this modifier")
+                    .with_help("write the field without modifier to ask for null"));
+            }
             RawValue::Number(number) if plain && !self.keyword => {
                 return Ok(vec![Pattern::Equal(*number)]);
             }
             RawValue::Text(text) => text.clone(),
             _ if !chain.encodings.is_empty() => {
-                return Err(self.bad_value("only text can be encoded"));
+                return Err(self
+                    .bad_value("only text can be encoded")
+                    .with_help("put the value in quotes"));
             }
-            _ if chain.windash => return Err(self.bad_value("`windash` needs text")),
+            _ if chain.windash => {
+                return Err(self
+                    .bad_value("`windash` needs text")
+                    .with_help("put the value in quotes"));
+            }
             RawValue::Number(number) => number.text(),
             RawValue::Bool(value) => value.to_string(),
-            RawValue::Paths(_) => return Err(self.bad_value("field names need `fieldref`")),
-            RawValue::List(_) => return Err(self.bad_value("a list needs `in_list`")),
+            RawValue::Paths(_) => {
+                return Err(self
+                    .bad_value("field names need `fieldref`")
+                    .with_help("write `fieldref` after the field"));
+            }
+            RawValue::List(_) => {
+                return Err(self
+                    .bad_value("a list needs `in_list`")
+                    .with_help("write `in_list` after the field"));
+            }
         };
         let mut patterns = Vec::new();
         for expanded in self.texts(&raw)? {
@@ -359,6 +384,9 @@ impl Compiler<'_> {
             .ok_or_else(|| {
                 let least = encode::OFFSET_BYTES_MIN;
                 self.bad_value(&format!("`base64offset` needs at least {least} bytes"))
+                    .with_help(
+                        "look for a longer part of the text: a shorter one is in every value",
+                    )
             })
     }
 
@@ -372,12 +400,12 @@ impl Compiler<'_> {
                     return Ok(Pattern::Regex(regex));
                 }
                 Err(error @ regex::Error::CompiledTooBig(_)) => last = Some(error),
-                Err(error) => return Err(self.regex_problem(&error)),
+                Err(error) => return Err(self.regex_problem(&error, pattern)),
             }
         }
         self.spend(REGEX_COMPILED_BYTES_MAX)?;
         let error = last.unwrap_or(regex::Error::CompiledTooBig(REGEX_COMPILED_BYTES_MAX));
-        Err(self.regex_problem(&error))
+        Err(self.regex_problem(&error, pattern))
     }
 
     /// Compiles an expression within a size.
@@ -391,8 +419,32 @@ impl Compiler<'_> {
             .build()
     }
 
+    /// The part of an expression that is wrong.
+    fn wrong_part(&self, pattern: &str) -> Subject {
+        // With `expand` the expression is not what stands in the file.
+        if self.chain.expand {
+            return Subject::Value(self.at);
+        }
+        let span = match regex_syntax::parse(pattern) {
+            Err(regex_syntax::Error::Parse(error)) => *error.span(),
+            Err(regex_syntax::Error::Translate(error)) => *error.span(),
+            _ => return Subject::Value(self.at),
+        };
+        let (from, to) = (span.start.offset, span.end.offset);
+        // At the end of the expression there is nothing to mark but its last character.
+        if from < to {
+            return Subject::Part(self.at, from, to);
+        }
+        let after = pattern.get(from..).and_then(|rest| rest.chars().next());
+        match (after, pattern.char_indices().next_back()) {
+            (Some(next), _) => Subject::Part(self.at, from, from + next.len_utf8()),
+            (None, Some((last, _))) => Subject::Part(self.at, last, pattern.len()),
+            (None, None) => Subject::Value(self.at),
+        }
+    }
+
     /// Why an expression does not compile.
-    fn regex_problem(&self, error: &regex::Error) -> Problem {
+    fn regex_problem(&self, error: &regex::Error, pattern: &str) -> Problem {
         match error {
             regex::Error::CompiledTooBig(limit) => {
                 let message =
@@ -404,24 +456,24 @@ impl Compiler<'_> {
                 .problem(
                     code::REGEX_TOO_COMPLEX,
                     "regular expression is nested too deeply",
-                ),
+                )
+                .with_help("take groups away that only enclose others"),
             other => {
                 // The last line of the library's text says what is wrong; the others quote.
                 let text = other.to_string();
                 let reason = text.lines().last().unwrap_or_default();
                 let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-                let problem = self.problem(
-                    code::INVALID_REGEX,
-                    format!("regular expression is invalid: {reason}"),
-                );
-                if reason.contains("look-around") || reason.contains("backreference") {
-                    problem.with_help(
-                        "matching must be linear in the input: split it into several searches \
-                         joined by the condition",
-                    )
+                let message = format!("regular expression is invalid: {reason}");
+                let linear = reason.contains("look-around") || reason.contains("backreference");
+                let help = if linear {
+                    "matching must be linear in the input: split it into several searches joined \
+                     by the condition"
                 } else {
-                    problem
-                }
+                    "a character that is meant as itself is written with a backslash, such as \
+                     `\\(`; plain text needs no expression but `contains`"
+                };
+                let subject = self.wrong_part(pattern);
+                Problem::new(code::INVALID_REGEX, subject, message).with_help(help)
             }
         }
     }
@@ -450,11 +502,14 @@ impl Compiler<'_> {
         }
         let raw = self.need_text(value, "`fieldref` needs a field name")?;
         let text = SigmaText::parse(raw);
-        let name = text
-            .as_literal()
-            .ok_or_else(|| self.bad_value("a field name cannot contain wildcards"))?;
+        let name = text.as_literal().ok_or_else(|| {
+            self.bad_value("a field name cannot contain wildcards")
+                .with_help("name one field, or escape a literal `*` or `?` with a backslash")
+        })?;
         if name.is_empty() {
-            return Err(self.bad_value("`fieldref` needs a field name"));
+            return Err(self
+                .bad_value("`fieldref` needs a field name")
+                .with_help("write the name of another field of the same event"));
         }
         Ok(self.reference(vec![name.to_owned()]))
     }

@@ -298,6 +298,7 @@ fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> 
     let place = |subject: Subject| match subject {
         Subject::Entry => key.place.clone(),
         Subject::Value(at) => values.get(at).unwrap_or(key).place.clone(),
+        Subject::Part(at, from, to) => values.get(at).unwrap_or(key).place_within(from..to),
         Subject::Modifier(at) => {
             let written = key.as_text().unwrap_or_default();
             match parts(written).nth(at + 1) {

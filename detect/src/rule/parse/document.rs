@@ -320,7 +320,12 @@ impl<'a> Reader<'a> {
     fn field(&mut self, key: &str, node: &Node) -> Option<String> {
         let name = node.as_text().filter(|name| !name.is_empty());
         if name.is_none() {
-            self.wrong_type(key, node, "the name of a field");
+            let message = format!(
+                "`{key}` must be the name of a field, not {}",
+                node.type_name()
+            );
+            let help = format!("name a field that the rule's events have, or take `{key}` out");
+            self.push(Diagnostic::error(code::WRONG_TYPE, &node.place, message).with_help(help));
         }
         name.map(str::to_owned)
     }

@@ -275,11 +275,10 @@ impl<'a> Graph<'a> {
             if !ordered[at] {
                 let message = "correlation is part of a circle of references, or refers to one";
                 let place = rule.rules.first().map_or(&rule.place, |(_, place)| place);
-                refused[at] = Some(about(
-                    rule,
-                    code::CORRELATION_CYCLE,
-                    place,
-                    message.to_owned(),
+                let problem = about(rule, code::CORRELATION_CYCLE, place, message.to_owned());
+                refused[at] = Some(problem.with_help(
+                    "take one of the references out: each correlation looks at rules that do not \
+                     look at it",
                 ));
             } else if depth[at] > CHAIN_DEPTH_MAX {
                 refused[at] = limit(format!(

@@ -112,11 +112,7 @@ fn problems_of_a_detection_stand_at_the_exact_token() {
             "invalid-modifier-combination",
             "endswith",
         ),
-        (
-            "{s: {A|re: [ok, '(']}, condition: s}",
-            "invalid-regex",
-            "'('",
-        ),
+        ("{s: {A|re: [ok, '(']}, condition: s}", "invalid-regex", "("),
         (
             "{s: {A|cidr: 10.0.0.1/8}, condition: s}",
             "invalid-cidr",
@@ -759,4 +755,35 @@ fn what_people_read_takes_no_character_that_deceives_and_values_take_any() {
     let (_, problems) = load(&[&good("a").replace("title: t", "title: t # \u{202e}")]);
     assert_eq!(problems[0].code, "PAL0108");
     assert_eq!((problems[0].place.line, problems[0].place.column), (1, 12));
+}
+
+#[test]
+fn what_is_wrong_with_an_expression_is_marked_in_it() {
+    for (pattern, column) in [
+        ("^(curl$", 2),
+        ("abc[d", 4),
+        ("a(?=b)", 2),
+        (r"x\q", 2),
+        ("a{3,2}", 2),
+        (r"\pX", 1),
+    ] {
+        let text = good("a").replace("A: 1", &format!("A|re: '{pattern}'"));
+        let (_, problems) = load(&[&text]);
+        assert_eq!(problems.len(), 1, "{pattern}");
+        let quote = text.lines().nth(3).and_then(|line| line.find('\''));
+        let quote = u32::try_from(quote.expect("a quote")).expect("a short line") + 1;
+        let (at, code) = (problems[0].place.column, problems[0].code);
+        assert_eq!((code, at), ("PAL0305", quote + column), "{pattern}");
+        assert!(problems[0].help.is_some());
+    }
+}
+
+#[test]
+fn a_pattern_that_selects_nothing_is_told_a_pattern() {
+    let text = good("a").replace(
+        "{s: {A: 1}, condition: s}",
+        "{known_1: {A: 1}, condition: 1 of knwon_*}",
+    );
+    let (_, problems) = load(&[&text]);
+    assert_eq!(problems[0].help.as_deref(), Some("did you mean `known_*`?"));
 }
