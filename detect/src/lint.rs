@@ -241,6 +241,14 @@ impl<'a> Workspace<'a> {
         })
     }
 
+    /// The documents of rules that alert, whether they load or not.
+    pub(crate) fn alerting(&self) -> impl Iterator<Item = &'a RuleDocument> + use<'a> {
+        self.documents.iter().filter(|document| {
+            let has = |key| document.root.get(key).is_some();
+            (has("detection") || has("correlation")) && !has("filter")
+        })
+    }
+
     /// Detection rules as written, each with what pipelines and filters made of it.
     pub fn pairs(&self) -> impl Iterator<Item = (&'a Detection, &'a Detection)> {
         // Pipelines take rules out and keep the order of the others.

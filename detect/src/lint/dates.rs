@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::entry::{about, rewrite};
-use super::{Check, Rule, Workspace};
+use super::{Check, Workspace};
 use crate::diagnostic::{Diagnostic, code};
 use crate::time::{Span, Timestamp};
 use crate::yaml::Node;
@@ -21,9 +21,9 @@ const KEYS: [&str; 2] = ["date", "modified"];
 
 /// Nobody can tell how old the rule is.
 fn no_date(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
+    for document in workspace.alerting() {
         let dated = KEYS.iter().any(|key| document.root.get_some(key).is_some());
-        if !dated && !matches!(rule, Rule::Filter(_)) {
+        if !dated {
             let place = &document.root.place;
             found.push(
                 about(document, code::NO_DATE, place, "rule has no `date`")

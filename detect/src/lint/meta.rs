@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::about;
-use super::{Check, Rule, Workspace, key_of};
+use super::{Check, Workspace, key_of};
 use crate::diagnostic::{Diagnostic, code};
 use crate::rule::{Level, Status};
 use crate::yaml::Node;
@@ -95,8 +95,8 @@ fn is_typed(uuid: &str) -> bool {
 
 /// Without a status nobody knows how far to trust the rule.
 fn no_status(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
-        if rule.meta().status.is_none() && !matches!(rule, Rule::Filter(_)) {
+    for document in workspace.alerting() {
+        if document.root.get_some("status").is_none() {
             let place = &document.root.place;
             found.push(
                 about(document, code::NO_STATUS, place, "rule has no `status`").with_help(
@@ -109,8 +109,8 @@ fn no_status(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Without a level alerts are of `medium` severity, whatever they mean.
 fn no_level(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
-        if rule.meta().level.is_none() && !matches!(rule, Rule::Filter(_)) {
+    for document in workspace.alerting() {
+        if document.root.get_some("level").is_none() {
             let names: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
             let place = &document.root.place;
             found.push(

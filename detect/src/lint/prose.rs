@@ -1,7 +1,7 @@
 //! Metadata for people: description, author, references, benign causes.
 
 use super::entry::{about, same_words, text, texts};
-use super::{Check, Rule, Workspace};
+use super::{Check, Workspace};
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::rule::Level;
 use crate::rule::parse::RuleDocument;
@@ -42,9 +42,9 @@ const MARKS: [&str; 4] = ["TODO", "FIXME", "TBD", "XXX"];
 
 /// An analyst who gets the alert has only the title.
 fn no_description(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
-        let empty = rule.meta().description.as_deref();
-        if empty.is_none_or(|text| text.trim().is_empty()) && !matches!(rule, Rule::Filter(_)) {
+    for document in workspace.alerting() {
+        let written = document.root.get_some("description");
+        if written.is_none_or(|node| node.as_text().is_some_and(|text| text.trim().is_empty())) {
             let place = &document.root.place;
             let message = "rule has no `description`";
             found.push(
@@ -96,8 +96,8 @@ fn description_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Nobody to ask.
 fn no_author(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
-        if rule.meta().author.is_none() && !matches!(rule, Rule::Filter(_)) {
+    for document in workspace.alerting() {
+        if document.root.get_some("author").is_none() {
             let place = &document.root.place;
             found.push(
                 about(document, code::NO_AUTHOR, place, "rule has no `author`")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entry::about;
 use super::tags::{all_tags, tags};
-use super::{Check, Rule, Workspace};
+use super::{Check, Workspace};
 use crate::attack::{self, Fate, SPLIT_TACTIC, TACTICS, Technique};
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::rule::parse::RuleDocument;
@@ -24,9 +24,9 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Without a technique the rule does not count in any view of coverage.
 fn missing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    for (document, rule) in workspace.loaded() {
+    for document in workspace.alerting() {
         let tagged = tags(document).any(|tag| tag.within("attack").is_some());
-        if !tagged && !matches!(rule, Rule::Filter(_)) {
+        if !tagged {
             let place = &document.root.place;
             found.push(
                 about(
