@@ -2,8 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Quotes and pairs of brackets.
+type Marks = (Vec<usize>, Vec<(u32, u32, u32)>);
+
 /// What an index says, read byte by byte.
-fn by_bytes(bytes: &[u8]) -> Option<(Vec<usize>, Vec<(u32, u32, u32)>)> {
+fn by_bytes(bytes: &[u8]) -> Option<Marks> {
     let (mut quotes, mut pairs, mut open) = (Vec::new(), Vec::new(), Vec::new());
     let (mut inside, mut escaped) = (false, false);
     for (at, byte) in bytes.iter().enumerate() {
