@@ -20,6 +20,7 @@ mod plan;
 mod compile;
 mod retired;
 mod judge;
+mod fast;
 
 use compile::Compiled;
 pub use judge::CLAMP_AFTER;
@@ -70,6 +71,8 @@ pub struct Engine {
     lists: Arc<Lists>,
     /// Earlier correlations whose windows are still open.
     retired: Arc<[Retired]>,
+    /// The rules as the fast way has them.
+    programs: Arc<fast::Programs>,
 }
 
 /// What the outside may know of a loaded rule.
@@ -124,6 +127,10 @@ pub struct Verdict {
     pub duplicate_keys: u32,
     /// Whether the event's time was replaced by the append time.
     pub clamped: bool,
+    /// Buffers of the fast way.
+    scratch: Box<fast::Scratch>,
+    /// What the fast way said last.
+    possible: Vec<fast::Possible>,
 }
 
 /// Why an event cannot be judged; it becomes a dead letter.
@@ -189,7 +196,27 @@ impl Engine {
         context: &EventContext<'_>,
         verdict: &mut Verdict,
     ) -> Result<(), EventError> {
-        self.detect_naively(event, context, verdict)
+        verdict.clear();
+        let Verdict {
+            scratch, possible, ..
+        } = verdict;
+        if fast::possible(self, event, scratch, possible).is_none() {
+            return self.detect_naively(event, context, verdict);
+        }
+        if verdict.possible.is_empty() && self.retired.is_empty() {
+            verdict.clamped = judge::event_time(event.event_time, context).1;
+            return Ok(());
+        }
+        let (tree, duplicate_keys) = read(event)?;
+        verdict.duplicate_keys = duplicate_keys;
+        for rule in &verdict.possible {
+            let certain = rule.certain && duplicate_keys == 0;
+            if certain || self.compiled[rule.place].matcher.matches(&tree) {
+                verdict.matched.push(rule.place);
+            }
+        }
+        judge::judge(self, (event, &tree), context, verdict);
+        Ok(())
     }
 
     /// As [`Engine::detect`], by the obvious way: the whole event becomes a tree and every rule of its
@@ -203,19 +230,23 @@ impl Engine {
         context: &EventContext<'_>,
         verdict: &mut Verdict,
     ) -> Result<(), EventError> {
-        *verdict = Verdict {
-            alerts: std::mem::take(&mut verdict.alerts),
-            matches: std::mem::take(&mut verdict.matches),
-            matched: std::mem::take(&mut verdict.matched),
-            ..Verdict::default()
-        };
-        verdict.alerts.clear();
-        verdict.matches.clear();
-        verdict.matched.clear();
+        verdict.clear();
         let (tree, duplicate_keys) = read(event)?;
         verdict.duplicate_keys = duplicate_keys;
+        self.matched(event, &tree, &mut verdict.matched);
         judge::judge(self, (event, &tree), context, verdict);
         Ok(())
+    }
+}
+
+impl Verdict {
+    /// Forgets the event before.
+    fn clear(&mut self) {
+        self.alerts.clear();
+        self.matches.clear();
+        self.matched.clear();
+        self.duplicate_keys = 0;
+        self.clamped = false;
     }
 }
 

@@ -22,7 +22,7 @@ mod glob;
 mod date;
 pub mod trace;
 
-use glob::Glob;
+pub(crate) use glob::{Glob, Shape};
 
 /// Most different values of each field that `fieldref` holds against each other as parts of texts.
 ///
@@ -33,13 +33,13 @@ const FIELDREF_VALUES_MAX: usize = 1_000;
 /// A condition over searches, ready to be held against events.
 #[derive(Debug)]
 pub struct Matcher {
-    searches: Vec<Node>,
-    condition: Expr,
+    pub(crate) searches: Vec<Node>,
+    pub(crate) condition: Expr,
 }
 
 /// A search.
 #[derive(Debug)]
-enum Node {
+pub(crate) enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Item(Check),
@@ -47,16 +47,16 @@ enum Node {
 
 /// An item.
 #[derive(Debug)]
-struct Check {
-    target: Target,
-    link: Link,
-    negated: bool,
-    tests: Vec<Test>,
+pub(crate) struct Check {
+    pub(crate) target: Target,
+    pub(crate) link: Link,
+    pub(crate) negated: bool,
+    pub(crate) tests: Vec<Arc<Test>>,
 }
 
 /// One test, see [`Pattern`].
 #[derive(Debug)]
-enum Test {
+pub(crate) enum Test {
     Glob(Glob),
     Equal(Number, String),
     Regex(regex::Regex),
@@ -67,7 +67,7 @@ enum Test {
     Exists(bool),
     Null,
     InList(Arc<List>, Case),
-    AnyOf(Vec<Test>),
+    AnyOf(Vec<Arc<Test>>),
 }
 
 /// The values under one path, and what they are as JSON text.
@@ -140,7 +140,12 @@ fn node(search: &Search, problems: &mut Vec<Diagnostic>) -> Node {
                 target: item.target.clone(),
                 link: meaning.link,
                 negated: meaning.negated,
-                tests: meaning.patterns.into_iter().map(test).collect(),
+                tests: meaning
+                    .patterns
+                    .into_iter()
+                    .map(test)
+                    .map(Arc::new)
+                    .collect(),
             }),
             Err(found) => {
                 problems.extend(found);
@@ -166,7 +171,9 @@ fn test(pattern: Pattern) -> Test {
         Pattern::Exists(present) => Test::Exists(present),
         Pattern::Null => Test::Null,
         Pattern::InList(list, case) => Test::InList(list, case),
-        Pattern::AnyOf(patterns) => Test::AnyOf(patterns.into_iter().map(test).collect()),
+        Pattern::AnyOf(patterns) => {
+            Test::AnyOf(patterns.into_iter().map(test).map(Arc::new).collect())
+        }
     }
 }
 
@@ -215,10 +222,11 @@ impl Check {
         met != self.negated
     }
 
-    fn linked(&self, holds: impl FnMut(&Test) -> bool) -> bool {
+    fn linked(&self, mut holds: impl FnMut(&Test) -> bool) -> bool {
+        let mut tests = self.tests.iter();
         match self.link {
-            Link::Any => self.tests.iter().any(holds),
-            Link::All => self.tests.iter().all(holds),
+            Link::Any => tests.any(|test| holds(test)),
+            Link::All => tests.all(|test| holds(test)),
         }
     }
 }
@@ -283,7 +291,7 @@ impl Test {
     }
 
     /// Whether one scalar meets the test.
-    fn meets(&self, value: &Value<'_>) -> bool {
+    pub(crate) fn meets(&self, value: &Value<'_>) -> bool {
         match self {
             Self::Glob(glob) => match value {
                 Value::Text(text) => glob.matches(text),

@@ -59,6 +59,11 @@ impl<'a> Marked<'a> {
         let pair = self.index.pairs[self.pair as usize];
         &self.payload[pair.open as usize..=pair.close as usize]
     }
+
+    /// How deep it nests: 1 for `{}`.
+    pub fn height(&self) -> usize {
+        self.index.pairs[self.pair as usize].height as usize
+    }
 }
 
 /// Bytes that an [`Index`] cannot be made of.

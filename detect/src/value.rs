@@ -18,6 +18,7 @@ pub mod path;
 
 pub use decimal::Decimal;
 pub use flow::flow_tree;
+pub(crate) use parse::unescape;
 pub use parse::{ParseError, Parsed, parse};
 pub use path::{Event, Seen};
 

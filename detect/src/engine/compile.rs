@@ -87,6 +87,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         options,
         bodies: Arc::new(bodies),
         retired: Arc::default(),
+        programs: Arc::default(),
         lists: rules.lists,
         compiled,
         correlations,

@@ -33,7 +33,7 @@ const FIELD_BYTES_MAX: usize = 512;
 /// Longest group value, in bytes; what a longer one is grouped by is its hash and its beginning.
 const GROUP_VALUE_BYTES_MAX: usize = 1024;
 
-/// Judges one parsed event.
+/// Says what the rules that one parsed event meets come to.
 pub(super) fn judge(
     engine: &Engine,
     event: (&EventRef<'_>, &Event<'_>),
@@ -43,7 +43,6 @@ pub(super) fn judge(
     let (event, tree) = event;
     let time = event_time(event.event_time, context);
     verdict.clamped = time.1;
-    engine.matched(event, tree, &mut verdict.matched);
     if !verdict.matched.is_empty() {
         let facts = Facts::of(event, tree, context, time);
         for place in &verdict.matched {
@@ -72,7 +71,7 @@ pub(super) fn judge(
 
 impl Engine {
     /// The places of the rules that an event meets, ascending.
-    fn matched(&self, event: &EventRef<'_>, tree: &Event<'_>, matched: &mut Vec<usize>) {
+    pub(super) fn matched(&self, event: &EventRef<'_>, tree: &Event<'_>, matched: &mut Vec<usize>) {
         for (place, rule) in self.compiled.iter().enumerate() {
             if rule
                 .logsource
@@ -103,7 +102,7 @@ impl Engine {
 }
 
 /// `T1`: when the event happened, and whether that had to be clamped.
-fn event_time(own: Option<Timestamp>, context: &EventContext<'_>) -> (Timestamp, bool) {
+pub(super) fn event_time(own: Option<Timestamp>, context: &EventContext<'_>) -> (Timestamp, bool) {
     let append = context.append_time;
     let bounds = append.minus(CLAMP_BEFORE)..=append.plus(CLAMP_AFTER);
     match own {

@@ -264,6 +264,7 @@ impl Engine {
             bodies: Arc::clone(&self.bodies),
             lists: Arc::clone(&self.lists),
             retired: retired.collect(),
+            programs: Arc::clone(&self.programs),
         }
     }
 

@@ -11,10 +11,25 @@ use crate::value::Text;
 
 /// A compiled pattern.
 #[derive(Debug)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     case: Case,
     /// Segments between runs; one segment means that there is no run.
     segments: Vec<Segment>,
+}
+
+/// What a pattern asks for, if that is one literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape<'g> {
+    /// The value is this.
+    Whole(&'g str),
+    /// The value begins with this.
+    Start(&'g str),
+    /// The value ends with this.
+    End(&'g str),
+    /// The value holds this.
+    Anywhere(&'g str),
+    /// More than that; a value of this form holds the literal, which may be empty.
+    Other(&'g str),
 }
 
 /// A piece of fixed length.
@@ -56,6 +71,35 @@ impl Glob {
             segments.push(Segment::default());
         }
         Self { case, segments }
+    }
+
+    /// Whether case counts.
+    pub(crate) fn case(&self) -> Case {
+        self.case
+    }
+
+    /// What the pattern asks for; literals are folded unless case counts.
+    pub(crate) fn shape(&self) -> Shape<'_> {
+        let literals = || {
+            let pieces = self.segments.iter().flat_map(|segment| &segment.pieces);
+            pieces.filter_map(|piece| match piece {
+                Piece::Literal(literal) => Some(literal.as_str()),
+                Piece::AnyOne => None,
+            })
+        };
+        let longest = literals().max_by_key(|literal| literal.len());
+        let longest = longest.unwrap_or_default();
+        let wild = |segment: &Segment| segment.pieces.iter().any(|p| matches!(p, Piece::AnyOne));
+        if self.segments.iter().any(wild) || literals().count() > 1 {
+            return Shape::Other(longest);
+        }
+        let full = |segment: Option<&Segment>| segment.is_some_and(|s| !s.pieces.is_empty());
+        match self.segments.as_slice() {
+            [_] => Shape::Whole(longest),
+            [first, ..] if full(Some(first)) => Shape::Start(longest),
+            [.., last] if full(Some(last)) => Shape::End(longest),
+            _ => Shape::Anywhere(longest),
+        }
     }
 
     /// Whether the value is of this form.
@@ -180,6 +224,26 @@ mod tests {
             let values = ["a1c", "a2cx", "xa3c", "xa4cx"];
             let found = values.map(|value| matches("A?C", anchor, value));
             assert_eq!(found, at, "{anchor:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_one_literal_says_so() {
+        for (pattern, anchor, shape) in [
+            ("a", Anchor::Whole, Shape::Whole("a")),
+            ("", Anchor::Whole, Shape::Whole("")),
+            ("*", Anchor::Whole, Shape::Anywhere("")),
+            ("A*", Anchor::Whole, Shape::Start("a")),
+            ("**a", Anchor::Whole, Shape::End("a")),
+            ("*a**", Anchor::Whole, Shape::Anywhere("a")),
+            ("a", Anchor::Start, Shape::Start("a")),
+            ("a*", Anchor::End, Shape::Anywhere("a")),
+            ("abc*d", Anchor::Whole, Shape::Other("abc")),
+            ("a?bc", Anchor::Anywhere, Shape::Other("bc")),
+            ("?", Anchor::Whole, Shape::Other("")),
+        ] {
+            let glob = Glob::new(&SigmaText::parse(pattern), anchor, Case::Fold);
+            assert_eq!(glob.shape(), shape, "{pattern} {anchor:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! without its short cuts.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use super::{Check, Looked, Matcher, Node, Test};
 use crate::rule::Expr;
@@ -88,7 +89,7 @@ fn item(check: &Check, event: &Event<'_>) -> ItemTrace {
                     json: OnceCell::new(),
                 })
                 .collect();
-            let met = |test: &Test| looked.iter().any(|looked| test.holds(looked, event));
+            let met = |test: &Arc<Test>| looked.iter().any(|looked| test.holds(looked, event));
             check.tests.iter().map(met).collect()
         }
     };

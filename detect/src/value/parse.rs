@@ -60,6 +60,29 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Parsed<'_>, ParseError> {
     })
 }
 
+/// Adds what a string's text between its quotes stands for to `out`.
+///
+/// # Errors
+/// When an escape is none of JSON's.
+pub(crate) fn unescape(text: &str, out: &mut String) -> Result<(), ParseError> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        duplicate_keys: 0,
+    };
+    while let Some(next) = text.as_bytes().get(parser.at..) {
+        let plain = next.iter().position(|byte| *byte == b'\\');
+        let end = plain.map_or(text.len(), |plain| parser.at + plain);
+        out.push_str(parser.slice(parser.at, end));
+        if plain.is_none() {
+            break;
+        }
+        parser.at = end;
+        out.push(parser.escape()?);
+    }
+    Ok(())
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,

@@ -239,7 +239,7 @@ impl Walker<'_> {
 }
 
 /// What a text stands for under a reading, besides itself.
-fn stands_for(reading: Reading, text: &Text<'_>) -> Vec<Value<'static>> {
+pub(crate) fn stands_for(reading: Reading, text: &Text<'_>) -> Vec<Value<'static>> {
     let raw = text.raw();
     match reading {
         Reading::JsonText => match text.inner() {

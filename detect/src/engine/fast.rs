@@ -1,0 +1,230 @@
+//! The fast way through the rules: one walk over the record's bytes, no tree.
+//!
+//! A rule set is compiled once for each log source and way of reading (a `Program`): its fields
+//! become slots of a [trie](trie), its tests predicates on [slots](slot) that are tried all at once,
+//! its conditions are held over those [in three values](condition). A rule waits for the rarest
+//! predicate that it needs; only those that woke up are looked at.
+//!
+//! The walk leaves open what it cannot decide, and gives up on a record that is odd; both are left
+//! to the event's tree and the naive matcher, which therefore judge everything that raises an alert
+//! or a match. The walk can only be wrong by calling something false that is not.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
+use crate::event::{Body, EventRef, Reading};
+use crate::logsource::Logsource;
+use crate::scan::{Index, Marked};
+
+mod condition;
+mod core;
+mod literals;
+mod slot;
+mod state;
+mod trie;
+mod walk;
+
+use condition::Truth;
+use core::Core;
+use state::State;
+use trie::Trie;
+use walk::{Buffers, Walk};
+
+/// Most programs of one engine: what is compiled for log sources and readings beyond them is left to
+/// the naive way. A full corpus takes about 10 MiB a log source.
+const PROGRAMS_MAX: usize = 128;
+
+/// Most log sources that one thread remembers the program of.
+const ROUTES_MAX: usize = 64;
+
+/// What is compiled so far, for all threads.
+#[derive(Debug, Default)]
+pub(super) struct Programs {
+    known: Mutex<Vec<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The rules, by place.
+    rules: Vec<usize>,
+    readings: &'static [(&'static str, Reading)],
+    program: Arc<Program>,
+}
+
+/// The rules of one log source, for events that are read one way.
+#[derive(Debug)]
+struct Program {
+    core: Arc<Core>,
+    trie: Trie,
+}
+
+/// What a thread keeps between events.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    index: Index,
+    state: State,
+    buffers: Buffers,
+    routes: Vec<Route>,
+    /// Whose routes they are.
+    programs: Option<Arc<Programs>>,
+    last: usize,
+}
+
+/// Which program judges the events of a log source.
+#[derive(Debug)]
+struct Route {
+    readings: &'static [(&'static str, Reading)],
+    sources: Vec<Logsource>,
+    program: Option<Arc<Program>>,
+}
+
+/// A rule that may be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Possible {
+    /// Its place among the engine's rules.
+    pub(super) place: usize,
+    /// Whether it is met for certain, if no object of the event holds a key twice.
+    pub(super) certain: bool,
+}
+
+/// The rules that an event may meet, ascending; `None` if only the naive way can tell.
+pub(super) fn possible(
+    engine: &Engine,
+    event: &EventRef<'_>,
+    scratch: &mut Scratch,
+    found: &mut Vec<Possible>,
+) -> Option<()> {
+    found.clear();
+    let program = scratch.program(engine, event)?;
+    let core = &*program.core;
+    let Scratch {
+        index,
+        state,
+        buffers,
+        ..
+    } = scratch;
+    let marked = match event.body {
+        Body::Marked(marked) => marked,
+        Body::Json(payload) => {
+            index.read(payload).ok()?;
+            whole(index, payload)?
+        }
+        Body::Flow(_) => return core.rules.is_empty().then_some(()),
+    };
+    let bytes = marked.bytes();
+    if bytes.len() > EVENT_BYTES_MAX
+        || marked.height() > EVENT_DEPTH_MAX
+        || bytes.first() != Some(&b'{')
+        || !(marked.index.is_ascii() || std::str::from_utf8(bytes).is_ok())
+    {
+        return None;
+    }
+    if core.rules.is_empty() {
+        return Some(());
+    }
+    state.begin(core);
+    Walk::run(marked, (core, &program.trie), state, buffers).ok()?;
+    let mut say = |rule: u32, state: &State| {
+        let rule = &core.rules[rule as usize];
+        let truth = rule.condition.truth(state);
+        if truth != Truth::False {
+            found.push(Possible {
+                place: rule.place,
+                certain: truth == Truth::True,
+            });
+        }
+    };
+    for rule in core.always.iter().chain(&state.candidates) {
+        say(*rule, state);
+    }
+    found.sort_unstable();
+    Some(())
+}
+
+/// The one object that a payload is, blanks around it aside.
+fn whole<'a>(index: &'a Index, payload: &'a [u8]) -> Option<Marked<'a>> {
+    let pair = index.pairs().first()?;
+    let (before, after) = (
+        payload.get(..pair.open as usize)?,
+        payload.get(pair.close as usize + 1..)?,
+    );
+    let blank = |part: &[u8]| part.iter().all(|byte| crate::scan::is_blank(*byte));
+    (blank(before) && blank(after)).then_some(Marked {
+        index,
+        payload,
+        pair: 0,
+    })
+}
+
+impl Scratch {
+    /// The program that judges an event.
+    fn program(&mut self, engine: &Engine, event: &EventRef<'_>) -> Option<Arc<Program>> {
+        let ours = self.programs.as_ref();
+        if !ours.is_some_and(|programs| Arc::ptr_eq(programs, &engine.programs)) {
+            self.routes.clear();
+            self.programs = Some(Arc::clone(&engine.programs));
+        }
+        let readings = event.log_type.readings;
+        let is = |route: &Route| {
+            std::ptr::eq(route.readings, readings) && route.sources == event.logsources
+        };
+        if !self.routes.get(self.last).is_some_and(is) {
+            self.last = match self.routes.iter().position(is) {
+                Some(place) => place,
+                None => self.learn(engine, event),
+            };
+        }
+        self.routes[self.last].program.clone()
+    }
+
+    /// Remembers the program of a log source; returns where.
+    fn learn(&mut self, engine: &Engine, event: &EventRef<'_>) -> usize {
+        let route = Route {
+            readings: event.log_type.readings,
+            sources: event.logsources.to_vec(),
+            program: engine.programs.program(engine, event),
+        };
+        if self.routes.len() < ROUTES_MAX {
+            self.routes.push(route);
+            return self.routes.len() - 1;
+        }
+        let place = (self.last + 1) % ROUTES_MAX;
+        self.routes[place] = route;
+        place
+    }
+}
+
+impl Programs {
+    /// The program for a log source and way of reading, compiled when it is first asked for.
+    fn program(&self, engine: &Engine, event: &EventRef<'_>) -> Option<Arc<Program>> {
+        let routing = engine.options.routing;
+        let rules = engine.compiled.iter().enumerate();
+        let admitted = rules.filter(|(_, rule)| rule.logsource.admits(event.logsources, routing));
+        let rules: Vec<usize> = admitted.map(|(place, _)| place).collect();
+        let readings = event.log_type.readings;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_rules = |one: &&Known| one.rules == rules;
+        let same = |one: &&Known| of_rules(one) && std::ptr::eq(one.readings, readings);
+        if let Some(same) = known.iter().find(same) {
+            return Some(Arc::clone(&same.program));
+        }
+        if known.len() >= PROGRAMS_MAX {
+            return None;
+        }
+        let core = if let Some(of_rules) = known.iter().find(of_rules) {
+            Arc::clone(&of_rules.program.core)
+        } else {
+            let places = rules.iter();
+            let matchers = places.map(|place| (*place, &engine.compiled[*place].matcher));
+            Arc::new(Core::compile(matchers).ok()?)
+        };
+        let trie = Trie::new(&core, readings);
+        let program = Arc::new(Program { core, trie });
+        known.push(Known {
+            rules,
+            readings,
+            program: Arc::clone(&program),
+        });
+        Some(program)
+    }
+}

@@ -1,0 +1,252 @@
+//! Rules compiled for a walk: fields to slots, tests to predicates, conditions over those.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::condition::{Clause, Condition, Trigger};
+use super::slot::Slot;
+use crate::naive::{Check, Glob, Matcher, Node, Shape, Test};
+use crate::rule::Expr;
+use crate::rule::item::{Link, Target};
+
+/// The rules that judge the events of a log source.
+#[derive(Debug, Default)]
+pub(super) struct Core {
+    pub(super) rules: Vec<Rule>,
+    pub(super) slots: Vec<Slot>,
+    /// The path of each slot.
+    pub(super) paths: Vec<String>,
+    /// Rules that wait for a predicate.
+    by_predicate: Lists,
+    /// Rules that wait for a field.
+    by_slot: Lists,
+    /// Rules that wait for nothing.
+    pub(super) always: Vec<u32>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Its place among the engine's rules.
+    pub(super) place: usize,
+    pub(super) condition: Condition,
+}
+
+/// Lists of numbers, one behind the other.
+#[derive(Debug, Default)]
+struct Lists {
+    /// Where each list begins, and where the last one ends.
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Core {
+    /// Compiles the rules at these places.
+    ///
+    /// # Errors
+    /// When a field has too many literals for an automaton.
+    pub(super) fn compile<'m>(
+        rules: impl Iterator<Item = (usize, &'m Matcher)>,
+    ) -> Result<Self, aho_corasick::BuildError> {
+        let mut compiler = Compiler::default();
+        let rules: Vec<Rule> = rules
+            .map(|(place, matcher)| Rule {
+                place,
+                condition: compiler.condition(matcher, &matcher.condition),
+            })
+            .collect();
+        let costs = compiler.costs;
+        let mut waiting = vec![Vec::new(); costs.len()];
+        let mut waiting_for_slot = vec![Vec::new(); compiler.slots.len()];
+        let mut always = Vec::new();
+        for (rule, number) in rules.iter().zip(0_u32..) {
+            let cost = |predicate: u32| costs[predicate as usize];
+            let Some(Clause { triggers, .. }) = rule.condition.clause(&cost) else {
+                always.push(number);
+                continue;
+            };
+            for trigger in triggers {
+                match trigger {
+                    Trigger::Predicate(predicate) => waiting[predicate as usize].push(number),
+                    Trigger::Found(slot) => waiting_for_slot[slot as usize].push(number),
+                }
+            }
+        }
+        let (paths, mut slots): (Vec<String>, Vec<Slot>) = compiler.slots.into_iter().unzip();
+        for slot in &mut slots {
+            slot.build()?;
+        }
+        Ok(Self {
+            rules,
+            slots,
+            paths,
+            by_predicate: Lists::of(&waiting),
+            by_slot: Lists::of(&waiting_for_slot),
+            always,
+        })
+    }
+
+    /// How many predicates there are.
+    pub(super) fn predicates(&self) -> usize {
+        self.by_predicate.starts.len().saturating_sub(1)
+    }
+
+    #[inline]
+    pub(super) fn woken_by(&self, predicate: u32) -> &[u32] {
+        self.by_predicate.get(predicate)
+    }
+
+    #[inline]
+    pub(super) fn woken_by_slot(&self, slot: u32) -> &[u32] {
+        self.by_slot.get(slot)
+    }
+}
+
+impl Lists {
+    fn of(lists: &[Vec<u32>]) -> Self {
+        let mut all = Self {
+            starts: vec![0],
+            items: Vec::new(),
+        };
+        for list in lists {
+            all.items.extend(list);
+            let end = u32::try_from(all.items.len()).expect("fewer triggers than bytes of rules");
+            all.starts.push(end);
+        }
+        all
+    }
+
+    #[inline]
+    fn get(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        &self.items[self.starts[place] as usize..self.starts[place + 1] as usize]
+    }
+}
+
+#[derive(Debug, Default)]
+struct Compiler {
+    slots: IndexMap<String, Slot>,
+    /// Predicates by slot and test.
+    known: HashMap<(u32, String), u32>,
+    /// What each predicate costs as a trigger.
+    costs: Vec<u64>,
+}
+
+impl Compiler {
+    fn condition(&mut self, matcher: &Matcher, condition: &Expr) -> Condition {
+        let mut all = |parts: &[Expr]| -> Vec<Condition> {
+            parts
+                .iter()
+                .map(|part| self.condition(matcher, part))
+                .collect()
+        };
+        match condition {
+            Expr::Search(place) => match matcher.searches.get(*place) {
+                Some(node) => self.node(node),
+                None => Condition::Settled(false),
+            },
+            Expr::Not(inner) => Condition::Not(Box::new(self.condition(matcher, inner))),
+            Expr::And(parts) => Condition::All(all(parts)),
+            Expr::Or(parts) => Condition::Any(all(parts)),
+            Expr::AtLeast(least, parts) => Condition::AtLeast(*least, all(parts)),
+        }
+    }
+
+    fn node(&mut self, node: &Node) -> Condition {
+        match node {
+            Node::All(parts) => Condition::All(parts.iter().map(|part| self.node(part)).collect()),
+            Node::Any(parts) => Condition::Any(parts.iter().map(|part| self.node(part)).collect()),
+            Node::Item(check) => self.check(check),
+        }
+    }
+
+    fn check(&mut self, check: &Check) -> Condition {
+        let met = match &check.target {
+            Target::Keywords => Condition::Unknown,
+            Target::Fields(paths) => {
+                let paths = paths.iter().map(|path| {
+                    let slot = self.slot(path);
+                    let tests = check.tests.iter().map(|test| self.test(slot, test));
+                    let tests = tests.collect();
+                    match check.link {
+                        Link::Any => Condition::Any(tests),
+                        Link::All => Condition::All(tests),
+                    }
+                });
+                Condition::Any(paths.collect())
+            }
+        };
+        if check.negated {
+            Condition::Not(Box::new(met))
+        } else {
+            met
+        }
+    }
+
+    fn slot(&mut self, path: &str) -> u32 {
+        let entry = self.slots.entry(path.to_owned());
+        let place = entry.index();
+        entry.or_default();
+        u32::try_from(place).expect("fewer fields than bytes of rules")
+    }
+
+    fn test(&mut self, slot: u32, test: &Arc<Test>) -> Condition {
+        match &**test {
+            Test::Exists(true) => Condition::Found(slot),
+            Test::Exists(false) => Condition::Not(Box::new(Condition::Found(slot))),
+            Test::Null => Condition::Null(slot),
+            Test::FieldRef(..) => Condition::All(vec![Condition::Found(slot), Condition::Unknown]),
+            Test::AnyOf(tests) => {
+                Condition::Any(tests.iter().map(|test| self.test(slot, test)).collect())
+            }
+            _ => Condition::Predicate(self.predicate(slot, test)),
+        }
+    }
+
+    fn predicate(&mut self, slot: u32, test: &Arc<Test>) -> u32 {
+        let key = (slot, name(test));
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
+        self.costs.push(cost(test));
+        self.slots[slot as usize].add(test, predicate);
+        self.known.insert(key, predicate);
+        predicate
+    }
+}
+
+/// Equal for tests that mean the same.
+fn name(test: &Arc<Test>) -> String {
+    match &**test {
+        // An expression does not show its flags, a list is long.
+        Test::Regex(_) | Test::InList(..) => format!("{:p}", Arc::as_ptr(test)),
+        Test::Glob(glob) => match glob.shape() {
+            Shape::Other(_) => format!("{glob:?}"),
+            shape => format!("{:?} {shape:?}", glob.case()),
+        },
+        other => format!("{other:?}"),
+    }
+}
+
+/// How often a test is thought to hold: long literals are rare, whole values rarer.
+fn cost(test: &Test) -> u64 {
+    let of_literal = |weight: u64, literal: &str| weight / (literal.len() as u64 + 1) + 1;
+    let glob = |glob: &Glob| match glob.shape() {
+        Shape::Whole(literal) => of_literal(200, literal),
+        Shape::Start(literal) | Shape::End(literal) | Shape::Anywhere(literal) => {
+            of_literal(1_000, literal)
+        }
+        Shape::Other(literal) => of_literal(2_000, literal),
+    };
+    match test {
+        Test::Glob(pattern) => glob(pattern),
+        Test::Equal(_, literal) => of_literal(200, literal),
+        Test::InList(..) => 100,
+        Test::Cidr(_) => 200,
+        Test::Regex(_) => 500,
+        _ => 2_000,
+    }
+}

@@ -1,0 +1,195 @@
+//! Literals that a value is, begins with, ends with or holds: all rules' at once.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use indexmap::IndexMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::naive::Shape;
+
+/// What a literal leads to: a number whose meaning is the owner's.
+pub(super) type Target = u32;
+
+/// Literals of one casing. Values are given in that casing.
+#[derive(Debug, Default)]
+pub(super) struct Literals {
+    whole: Table,
+    starts: Ends,
+    ends: Ends,
+    anywhere: IndexMap<Box<[u8]>, Vec<Target>>,
+    /// Finds the literals of `anywhere`, by place.
+    automaton: Option<AhoCorasick>,
+    /// Length of the shortest of `anywhere`.
+    shortest: usize,
+    /// Targets of the empty literal, which every value begins with.
+    every: Vec<Target>,
+}
+
+/// Targets by text.
+#[derive(Debug, Default)]
+struct Table {
+    /// Lengths that occur, one bit each; the last stands for all from 63 on.
+    lengths: u64,
+    targets: HashMap<Box<[u8]>, Vec<Target>, BuildHasherDefault<Xxh3>>,
+}
+
+/// Texts at one end of a value, by length.
+#[derive(Debug, Default)]
+struct Ends {
+    by_length: Vec<(usize, Table)>,
+    /// The byte at the value's end, for all texts.
+    outermost: [u64; 4],
+}
+
+/// One-shot hashing: the keys of a table are its rules', not the record's.
+#[derive(Debug, Default)]
+struct Xxh3(u64);
+
+impl Hasher for Xxh3 {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = self.0.rotate_left(7) ^ xxh3_64(bytes);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 ^= number as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Literals {
+    /// Adds a literal; a pattern that is more than one is found where its literal is anywhere.
+    pub(super) fn add(&mut self, shape: Shape<'_>, target: Target) {
+        let (Shape::Whole(text)
+        | Shape::Start(text)
+        | Shape::End(text)
+        | Shape::Anywhere(text)
+        | Shape::Other(text)) = shape;
+        let bytes = text.as_bytes();
+        match shape {
+            Shape::Whole(_) => self.whole.add(bytes, target),
+            _ if bytes.is_empty() => self.every.push(target),
+            Shape::Start(_) => self.starts.add(bytes, bytes[0], target),
+            Shape::End(_) => self.ends.add(bytes, bytes[bytes.len() - 1], target),
+            Shape::Anywhere(_) | Shape::Other(_) => {
+                self.anywhere.entry(bytes.into()).or_default().push(target);
+            }
+        }
+    }
+
+    /// Makes ready to search.
+    ///
+    /// # Errors
+    /// When the literals are too many for an automaton.
+    pub(super) fn build(&mut self) -> Result<(), aho_corasick::BuildError> {
+        if !self.anywhere.is_empty() {
+            let texts = self.anywhere.keys();
+            let mut builder = AhoCorasickBuilder::new();
+            builder.match_kind(MatchKind::Standard);
+            self.automaton = Some(builder.build(texts)?);
+            let lengths = self.anywhere.keys().map(|text| text.len());
+            self.shortest = lengths.min().unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.reads_inside() && self.whole.targets.is_empty() && self.every.is_empty()
+    }
+
+    /// Whether a value of this length can be one of those that are asked for, if only whole values
+    /// are.
+    #[inline]
+    pub(super) fn may_hold(&self, len: usize) -> bool {
+        self.reads_inside() || !self.every.is_empty() || self.whole.has_length(len)
+    }
+
+    fn reads_inside(&self) -> bool {
+        self.automaton.is_some()
+            || !self.starts.by_length.is_empty()
+            || !self.ends.by_length.is_empty()
+    }
+
+    /// Calls `hit` for the targets of every literal that `value` meets.
+    #[inline]
+    pub(super) fn search(&self, value: &[u8], hit: &mut impl FnMut(Target)) {
+        for target in self.whole.get(value).iter().chain(&self.every) {
+            hit(*target);
+        }
+        if let (Some(first), Some(last)) = (value.first(), value.last()) {
+            self.starts
+                .search(*first, value.len(), |len| &value[..len], hit);
+            self.ends
+                .search(*last, value.len(), |len| &value[value.len() - len..], hit);
+        }
+        if let Some(automaton) = &self.automaton
+            && value.len() >= self.shortest
+        {
+            for found in automaton.find_overlapping_iter(value) {
+                for target in &self.anywhere[found.pattern().as_usize()] {
+                    hit(*target);
+                }
+            }
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, text: &[u8], target: Target) {
+        self.lengths |= 1 << text.len().min(63);
+        self.targets.entry(text.into()).or_default().push(target);
+    }
+
+    #[inline]
+    fn has_length(&self, len: usize) -> bool {
+        self.lengths >> len.min(63) & 1 == 1
+    }
+
+    #[inline]
+    fn get(&self, text: &[u8]) -> &[Target] {
+        if !self.has_length(text.len()) {
+            return &[];
+        }
+        self.targets.get(text).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Ends {
+    fn add(&mut self, text: &[u8], outermost: u8, target: Target) {
+        self.outermost[usize::from(outermost / 64)] |= 1 << (outermost % 64);
+        let place = self
+            .by_length
+            .binary_search_by_key(&text.len(), |(len, _)| *len);
+        let place = place.unwrap_or_else(|place| {
+            self.by_length.insert(place, (text.len(), Table::default()));
+            place
+        });
+        self.by_length[place].1.add(text, target);
+    }
+
+    #[inline]
+    fn search<'v>(
+        &self,
+        outermost: u8,
+        len: usize,
+        part: impl Fn(usize) -> &'v [u8],
+        hit: &mut impl FnMut(Target),
+    ) {
+        if self.outermost[usize::from(outermost / 64)] >> (outermost % 64) & 1 == 0 {
+            return;
+        }
+        for (of_len, table) in &self.by_length {
+            if *of_len > len {
+                break;
+            }
+            for target in table.get(part(*of_len)) {
+                hit(*target);
+            }
+        }
+    }
+}

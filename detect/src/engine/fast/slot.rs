@@ -1,0 +1,269 @@
+//! All tests on the values of one path.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::literals::{Literals, Target};
+use super::state::State;
+use crate::casing;
+use crate::naive::{Shape, Test};
+use crate::rule::item::{Case, Number};
+use crate::value::Value;
+
+/// The field that a path names, and everything that rules ask of its values.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The predicates on its values.
+    pub(super) predicates: Vec<u32>,
+    folded: Literals,
+    exact: Literals,
+    /// What a literal leads to.
+    targets: Vec<Aim>,
+    /// Integers that a number may be equal to.
+    integers: HashMap<i64, Vec<u32>>,
+    /// Every number that a number may be equal to, those of `integers` included.
+    numbers: Vec<(Arc<Test>, u32)>,
+    /// Tests without a literal.
+    others: Vec<(Arc<Test>, u32)>,
+    /// Whether a test reads the JSON text of an array or object.
+    reads_json: bool,
+}
+
+/// What follows from a literal that a value holds.
+#[derive(Debug)]
+enum Aim {
+    /// The predicate.
+    Holds(u32),
+    /// The predicate, if the test says so, too.
+    Ask(u32, Arc<Test>),
+    /// The predicate, if the value is text.
+    HoldsText(u32),
+}
+
+/// Where hits go.
+#[derive(Debug)]
+pub(super) struct Hits<'h> {
+    pub(super) core: &'h Core,
+    pub(super) state: &'h mut State,
+    pub(super) folder: &'h mut Folder,
+}
+
+impl Hits<'_> {
+    #[inline]
+    fn hit(&mut self, predicate: u32) {
+        self.state.hit(self.core, predicate);
+    }
+}
+
+/// Buffers for values; reused.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    folded: Vec<u8>,
+}
+
+/// What a scalar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    Bool,
+}
+
+impl Slot {
+    /// Adds a test whose outcome is `predicate`.
+    pub(super) fn add(&mut self, test: &Arc<Test>, predicate: u32) {
+        self.predicates.push(predicate);
+        match &**test {
+            Test::Glob(glob) => {
+                self.reads_json = true;
+                let shape = glob.shape();
+                let aim = match shape {
+                    Shape::Other(_) => Aim::Ask(predicate, Arc::clone(test)),
+                    _ => Aim::Holds(predicate),
+                };
+                self.literal(glob.case(), shape, aim);
+            }
+            Test::Equal(number, written) => {
+                self.literal(Case::Fold, Shape::Whole(written), Aim::HoldsText(predicate));
+                if let Number::Int(integer) = number
+                    && let Ok(integer) = i64::try_from(*integer)
+                {
+                    self.integers.entry(integer).or_default().push(predicate);
+                }
+                self.numbers.push((Arc::clone(test), predicate));
+            }
+            Test::Regex(_) | Test::InList(..) => {
+                self.reads_json = true;
+                self.others.push((Arc::clone(test), predicate));
+            }
+            _ => self.others.push((Arc::clone(test), predicate)),
+        }
+    }
+
+    fn literal(&mut self, case: Case, shape: Shape<'_>, aim: Aim) {
+        let target = u32::try_from(self.targets.len()).expect("fewer tests than bytes of rules");
+        self.targets.push(aim);
+        match case {
+            Case::Fold => self.folded.add(shape, target),
+            Case::Exact => self.exact.add(shape, target),
+        }
+    }
+
+    /// Makes ready to search.
+    ///
+    /// # Errors
+    /// When the literals are too many for an automaton.
+    pub(super) fn build(&mut self) -> Result<(), aho_corasick::BuildError> {
+        self.folded.build()?;
+        self.exact.build()
+    }
+
+    /// Whether values matter, and not only that the field is there.
+    pub(super) fn reads_values(&self) -> bool {
+        !self.predicates.is_empty()
+    }
+
+    /// Holds a string against all tests. `text` is UTF-8.
+    #[inline]
+    pub(super) fn text(&self, text: &[u8], hits: &mut Hits<'_>) {
+        let ascii = text.is_ascii();
+        if self.others.is_empty()
+            && self.exact.is_empty()
+            && ascii
+            && !self.folded.may_hold(text.len())
+        {
+            return;
+        }
+        let ask = || std::str::from_utf8(text).ok().map(Value::text);
+        self.literals(text, (Kind::Text, &ask), hits);
+        if !self.others.is_empty()
+            && let Some(value) = ask()
+        {
+            self.rest(&value, hits);
+        }
+    }
+
+    /// Holds a number, as written, against all tests.
+    pub(super) fn number(&self, written: &str, hits: &mut Hits<'_>) {
+        let value = Value::Number(written.into());
+        let plain = written.len() < 19
+            && written.bytes().all(|byte| byte.is_ascii_digit())
+            && (written == "0" || !written.starts_with('0'));
+        match written.parse::<i64>().ok().filter(|_| plain) {
+            Some(integer) => {
+                for predicate in self.integers.get(&integer).into_iter().flatten() {
+                    hits.hit(*predicate);
+                }
+                for (test, predicate) in &self.numbers {
+                    // The integers were looked up; a fraction is no integer, but 1e3 is.
+                    if let Test::Equal(Number::Float(_), _) = &**test
+                        && test.meets(&value)
+                    {
+                        hits.hit(*predicate);
+                    }
+                }
+            }
+            None => {
+                for (test, predicate) in &self.numbers {
+                    if test.meets(&value) {
+                        hits.hit(*predicate);
+                    }
+                }
+            }
+        }
+        self.scalar(&value, Kind::Number, hits);
+    }
+
+    /// Holds `true` or `false` against all tests.
+    pub(super) fn boolean(&self, holds: bool, hits: &mut Hits<'_>) {
+        self.scalar(&Value::Bool(holds), Kind::Bool, hits);
+    }
+
+    fn scalar(&self, value: &Value<'_>, kind: Kind, hits: &mut Hits<'_>) {
+        let Some(text) = value.as_text() else { return };
+        let ask = || Some(value.clone());
+        self.literals(text.as_bytes(), (kind, &ask), hits);
+        self.rest(value, hits);
+    }
+
+    /// Holds an array or object against all tests: the scalars of an array, and its JSON text.
+    pub(super) fn nested(&self, value: &Value<'_>, hits: &mut Hits<'_>) {
+        value.any_scalar(&mut |scalar| {
+            match scalar {
+                Value::Text(text) => self.text(text.raw().as_bytes(), hits),
+                Value::Number(written) => self.number(written, hits),
+                Value::Bool(holds) => self.boolean(*holds, hits),
+                Value::Null | Value::Array(_) | Value::Object(_) => {}
+            }
+            false
+        });
+        if !self.reads_json {
+            return;
+        }
+        let json = value.to_json();
+        let ask = || Some(Value::text(json.as_str()));
+        // A number in a rule is equal to numbers and texts, not to JSON text.
+        let kind = Kind::Bool;
+        self.literals(json.as_bytes(), (kind, &ask), hits);
+        for (test, predicate) in &self.others {
+            if matches!(**test, Test::Regex(_) | Test::InList(..))
+                && test.meets(&Value::text(json.as_str()))
+            {
+                hits.hit(*predicate);
+            }
+        }
+    }
+
+    /// The tests that ask for literals.
+    #[inline]
+    fn literals<'v>(
+        &self,
+        text: &[u8],
+        (kind, ask): (Kind, &dyn Fn() -> Option<Value<'v>>),
+        hits: &mut Hits<'_>,
+    ) {
+        let mut folded = std::mem::take(&mut hits.folder.folded);
+        let mut meet = |target: Target| match &self.targets[target as usize] {
+            Aim::Holds(predicate) => hits.hit(*predicate),
+            Aim::HoldsText(predicate) if kind == Kind::Text => hits.hit(*predicate),
+            Aim::HoldsText(_) => {}
+            Aim::Ask(predicate, asked) => {
+                if ask().is_some_and(|value| asked.meets(&value)) {
+                    hits.hit(*predicate);
+                }
+            }
+        };
+        if !self.exact.is_empty() {
+            self.exact.search(text, &mut meet);
+        }
+        if !self.folded.is_empty() {
+            fold(text, &mut folded);
+            self.folded.search(&folded, &mut meet);
+        }
+        hits.folder.folded = folded;
+    }
+
+    fn rest(&self, value: &Value<'_>, hits: &mut Hits<'_>) {
+        for (test, predicate) in &self.others {
+            if test.meets(value) {
+                hits.hit(*predicate);
+            }
+        }
+    }
+}
+
+/// `text` under simple case folding.
+fn fold(text: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    folded.extend_from_slice(text);
+    if text.is_ascii() {
+        folded.make_ascii_lowercase();
+    } else if let Ok(text) = std::str::from_utf8(text) {
+        folded.clear();
+        for c in text.chars() {
+            let mut bytes = [0; 4];
+            folded.extend_from_slice(casing::fold_char(c).encode_utf8(&mut bytes).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a walk over one record has found so far. Reused between records.
+
+use super::condition::Truth;
+use super::core::Core;
+
+/// The field is there.
+const FOUND: u8 = 1;
+/// One of its values is null.
+const NULL: u8 = 2;
+/// Only the tree tells what its values are.
+const UNKNOWN: u8 = 4;
+
+/// Predicates that hold, fields that are there, rules that woke up.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    hit: Bits,
+    unknown: Bits,
+    slots: Vec<u8>,
+    awake: Bits,
+    /// The rules that woke up, in the order in which they did.
+    pub(super) candidates: Vec<u32>,
+}
+
+impl State {
+    /// Forgets the record before; the next one is held against `core`.
+    pub(super) fn begin(&mut self, core: &Core) {
+        self.hit.reset(core.predicates());
+        self.unknown.reset(core.predicates());
+        self.awake.reset(core.rules.len());
+        self.slots.clear();
+        self.slots.resize(core.slots.len(), 0);
+        self.candidates.clear();
+    }
+
+    /// A predicate holds.
+    #[inline]
+    pub(super) fn hit(&mut self, core: &Core, predicate: u32) {
+        if self.hit.set(predicate) {
+            self.wake(core.woken_by(predicate));
+        }
+    }
+
+    /// Whether a predicate may hold is left to the tree.
+    pub(super) fn leave_open(&mut self, core: &Core, predicate: u32) {
+        if self.unknown.set(predicate) {
+            self.wake(core.woken_by(predicate));
+        }
+    }
+
+    /// A field is there.
+    #[inline]
+    pub(super) fn find(&mut self, core: &Core, slot: u32) {
+        let flags = &mut self.slots[slot as usize];
+        if *flags & FOUND == 0 {
+            *flags |= FOUND;
+            self.wake(core.woken_by_slot(slot));
+        }
+    }
+
+    /// A value of the field is null.
+    pub(super) fn find_null(&mut self, slot: u32) {
+        self.slots[slot as usize] |= NULL;
+    }
+
+    /// Everything about a field is left to the tree.
+    pub(super) fn leave_slot_open(&mut self, core: &Core, slot: u32) {
+        let flags = &mut self.slots[slot as usize];
+        if *flags & UNKNOWN != 0 {
+            return;
+        }
+        *flags |= UNKNOWN;
+        self.wake(core.woken_by_slot(slot));
+        for predicate in &core.slots[slot as usize].predicates {
+            self.leave_open(core, *predicate);
+        }
+    }
+
+    fn wake(&mut self, rules: &[u32]) {
+        for rule in rules {
+            if self.awake.set(*rule) {
+                self.candidates.push(*rule);
+            }
+        }
+    }
+
+    pub(super) fn predicate(&self, predicate: u32) -> Truth {
+        if self.hit.has(predicate) {
+            Truth::True
+        } else if self.unknown.has(predicate) {
+            Truth::Unknown
+        } else {
+            Truth::False
+        }
+    }
+
+    pub(super) fn found(&self, slot: u32) -> Truth {
+        match self.slots[slot as usize] {
+            flags if flags & FOUND != 0 => Truth::True,
+            flags if flags & UNKNOWN != 0 => Truth::Unknown,
+            _ => Truth::False,
+        }
+    }
+
+    pub(super) fn null(&self, slot: u32) -> Truth {
+        match self.slots[slot as usize] {
+            flags if flags & NULL != 0 => Truth::True,
+            flags if flags & UNKNOWN != 0 => Truth::Unknown,
+            flags if flags & FOUND != 0 => Truth::False,
+            _ => Truth::True,
+        }
+    }
+}
+
+/// A set of small numbers.
+#[derive(Debug, Default)]
+struct Bits {
+    words: Vec<u64>,
+}
+
+impl Bits {
+    fn reset(&mut self, len: usize) {
+        self.words.clear();
+        self.words.resize(len.div_ceil(64), 0);
+    }
+
+    /// Adds a number; says whether it is new.
+    #[inline]
+    fn set(&mut self, number: u32) -> bool {
+        let word = &mut self.words[number as usize / 64];
+        let bit = 1 << (number % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    #[inline]
+    fn has(&self, number: u32) -> bool {
+        self.words[number as usize / 64] >> (number % 64) & 1 == 1
+    }
+}

@@ -1,0 +1,356 @@
+//! One walk over a record: the values at the paths of a trie, in the order in which they stand.
+
+use std::str::from_utf8;
+
+use super::core::Core;
+use super::slot::{Folder, Hits};
+use super::state::State;
+use super::trie::{Node, ODD, Trie};
+use crate::engine::EVENT_DEPTH_MAX;
+use crate::scan::{Marked, Pair, blanks, scalar_end};
+use crate::value::path::stands_for;
+use crate::value::{self, Text, Value};
+
+/// The record is not what a walk can judge: it is left to the tree, errors included.
+#[derive(Debug)]
+pub(super) struct Odd;
+
+/// Buffers of a walk; reused.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    folder: Folder,
+    /// Text whose escapes are resolved.
+    plain: String,
+    /// For each group of edges the last object that had one of them.
+    seen: Vec<u32>,
+    /// Number of the object at hand, counted over all records.
+    object: u32,
+}
+
+/// A walk over one record.
+pub(super) struct Walk<'w> {
+    bytes: &'w [u8],
+    pairs: &'w [Pair],
+    marked: Marked<'w>,
+    core: &'w Core,
+    trie: &'w Trie,
+    state: &'w mut State,
+    buffers: &'w mut Buffers,
+    /// The next bracket pair.
+    pair: usize,
+}
+
+impl<'w> Walk<'w> {
+    /// Walks over the object that `marked` names, which nests no deeper than an event may.
+    pub(super) fn run(
+        marked: Marked<'w>,
+        (core, trie): (&'w Core, &'w Trie),
+        state: &'w mut State,
+        buffers: &'w mut Buffers,
+    ) -> Result<(), Odd> {
+        if buffers.seen.len() < trie.groups || buffers.object > u32::MAX / 2 {
+            buffers.seen.clear();
+            buffers.seen.resize(trie.groups, 0);
+            buffers.object = 0;
+        }
+        for slot in &trie.left_open {
+            state.leave_slot_open(core, *slot);
+        }
+        let mut walk = Self {
+            bytes: marked.payload,
+            pairs: marked.index.pairs(),
+            marked,
+            core,
+            trie,
+            state,
+            buffers,
+            pair: marked.pair as usize,
+        };
+        walk.object(trie.node(0))
+    }
+
+    fn hits(&mut self) -> Hits<'_> {
+        Hits {
+            core: self.core,
+            state: &mut *self.state,
+            folder: &mut self.buffers.folder,
+        }
+    }
+
+    fn byte(&self, at: usize) -> Result<u8, Odd> {
+        self.bytes.get(at).copied().ok_or(Odd)
+    }
+
+    /// The members of the object that the next pair holds.
+    fn object(&mut self, node: &'w Node) -> Result<(), Odd> {
+        let pair = self.pairs[self.pair];
+        let close = pair.close as usize;
+        self.pair += 1;
+        self.buffers.object += 1;
+        let object = self.buffers.object;
+        let mut at = blanks(self.bytes, pair.open as usize + 1);
+        if at == close {
+            return Ok(());
+        }
+        loop {
+            if self.byte(at)? != b'"' {
+                return Err(Odd);
+            }
+            let end = self.marked.index.next_quote(at + 1);
+            let edge = self.trie.edge(node, self.bytes, at + 1, end);
+            if self.marked.index.has_backslashes() && self.bytes[at..end].contains(&b'\\') {
+                return Err(Odd);
+            }
+            let colon = blanks(self.bytes, end + 1);
+            if self.byte(colon)? != b':' {
+                return Err(Odd);
+            }
+            at = blanks(self.bytes, colon + 1);
+            at = match edge {
+                None => self.skip(at)?,
+                Some(edge) => {
+                    if edge.node == ODD || self.buffers.seen[edge.group as usize] == object {
+                        return Err(Odd);
+                    }
+                    self.buffers.seen[edge.group as usize] = object;
+                    self.value(self.trie.node(edge.node), at)?
+                }
+            };
+            at = blanks(self.bytes, at);
+            match self.byte(at)? {
+                b',' => at = blanks(self.bytes, at + 1),
+                b'}' if at == close => return Ok(()),
+                _ => return Err(Odd),
+            }
+        }
+    }
+
+    /// Steps over a value; returns where it ends.
+    #[inline]
+    fn skip(&mut self, at: usize) -> Result<usize, Odd> {
+        match self.byte(at)? {
+            b'"' => Ok(self.marked.index.next_quote(at + 1) + 1),
+            b'{' | b'[' => {
+                let pair = self.pairs[self.pair];
+                self.pair = pair.next as usize;
+                Ok(pair.close as usize + 1)
+            }
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Ok(scalar_end(self.bytes, at)),
+            _ => Err(Odd),
+        }
+    }
+
+    /// A value at a node of the trie; returns where it ends.
+    fn value(&mut self, node: &'w Node, at: usize) -> Result<usize, Odd> {
+        let (core, slots) = (self.core, self.trie.slots(node));
+        for slot in slots {
+            self.state.find(core, *slot);
+        }
+        match self.byte(at)? {
+            b'"' => {
+                let end = self.marked.index.next_quote(at + 1);
+                self.string(node, at + 1, end)?;
+                Ok(end + 1)
+            }
+            b'{' | b'[' => self.nested(node, at),
+            first => {
+                let end = scalar_end(self.bytes, at);
+                if !slots.is_empty() {
+                    self.scalar(slots, first, &self.bytes[at..end])?;
+                } else if !matches!(first, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') {
+                    return Err(Odd);
+                }
+                Ok(end)
+            }
+        }
+    }
+
+    fn scalar(&mut self, slots: &[u32], first: u8, written: &[u8]) -> Result<(), Odd> {
+        let core = self.core;
+        let mut hits = self.hits();
+        for number in slots {
+            let slot = &core.slots[*number as usize];
+            match (first, written) {
+                (b'n', b"null") => hits.state.find_null(*number),
+                (b't', b"true") => slot.boolean(true, &mut hits),
+                (b'f', b"false") => slot.boolean(false, &mut hits),
+                (b'-' | b'0'..=b'9', _) => {
+                    if !is_number(written) {
+                        return Err(Odd);
+                    }
+                    let written = from_utf8(written).map_err(|_| Odd)?;
+                    slot.number(written, &mut hits);
+                }
+                _ => return Err(Odd),
+            }
+        }
+        Ok(())
+    }
+
+    /// The string whose text stands at `start..end`.
+    fn string(&mut self, node: &'w Node, start: usize, end: usize) -> Result<(), Odd> {
+        let (core, trie) = (self.core, self.trie);
+        let slots = trie.slots(node);
+        if slots.is_empty() && !node.goes_on() {
+            return Ok(());
+        }
+        let mut plain = std::mem::take(&mut self.buffers.plain);
+        plain.clear();
+        let mut text = &self.bytes[start..end];
+        if self.marked.index.has_backslashes() && text.contains(&b'\\') {
+            let written = from_utf8(text).map_err(|_| Odd)?;
+            value::unescape(written, &mut plain).map_err(|_| Odd)?;
+            text = plain.as_bytes();
+        }
+        // Text that is JSON only looks like text.
+        let open = text.trim_ascii_start().first();
+        if node.json_text && node.goes_on() && matches!(open, Some(b'{' | b'[')) {
+            for slot in trie.below(node) {
+                self.state.leave_slot_open(core, *slot);
+            }
+        }
+        let mut hits = self.hits();
+        for slot in slots {
+            let slot = &core.slots[*slot as usize];
+            if slot.reads_values() {
+                slot.text(text, &mut hits);
+                if !node.readings.is_empty() {
+                    for value in made(node, text).ok_or(Odd)? {
+                        slot.nested(&value, &mut hits);
+                    }
+                }
+            }
+        }
+        self.buffers.plain = plain;
+        Ok(())
+    }
+
+    /// The array or object that the next pair holds.
+    fn nested(&mut self, node: &'w Node, at: usize) -> Result<usize, Odd> {
+        let core = self.core;
+        let number = self.pair;
+        let pair = *self.pairs.get(number).ok_or(Odd)?;
+        if pair.open as usize != at {
+            return Err(Odd);
+        }
+        let slots = self.trie.slots(node);
+        if slots
+            .iter()
+            .any(|slot| core.slots[*slot as usize].reads_values())
+        {
+            let bytes = &self.bytes[at..=pair.close as usize];
+            let parsed = value::parse(bytes, EVENT_DEPTH_MAX).map_err(|_| Odd)?;
+            let mut hits = self.hits();
+            for slot in slots {
+                let slot = &core.slots[*slot as usize];
+                slot.nested(&parsed.value, &mut hits);
+                for value in made_of(node, &parsed.value) {
+                    slot.nested(&value, &mut hits);
+                }
+            }
+        }
+        if node.goes_on() {
+            self.go_on(node)?;
+        }
+        self.pair = pair.next as usize;
+        Ok(pair.close as usize + 1)
+    }
+
+    /// Follows the paths into the object or array that the next pair holds.
+    fn go_on(&mut self, node: &'w Node) -> Result<(), Odd> {
+        let pair = self.pairs[self.pair];
+        let close = pair.close as usize;
+        if self.bytes[pair.open as usize] == b'{' {
+            return self.object(node);
+        }
+        self.pair += 1;
+        let mut at = blanks(self.bytes, pair.open as usize + 1);
+        if at == close {
+            return Ok(());
+        }
+        loop {
+            at = match self.byte(at)? {
+                b'{' | b'[' => {
+                    let inner = self.pairs[self.pair];
+                    self.go_on(node)?;
+                    self.pair = inner.next as usize;
+                    inner.close as usize + 1
+                }
+                b'"' => {
+                    let end = self.marked.index.next_quote(at + 1);
+                    self.element(node, at + 1, end);
+                    end + 1
+                }
+                _ => self.skip(at)?,
+            };
+            at = blanks(self.bytes, at);
+            match self.byte(at)? {
+                b',' => at = blanks(self.bytes, at + 1),
+                b']' if at == close => return Ok(()),
+                _ => return Err(Odd),
+            }
+        }
+    }
+
+    /// Text as an element of an array in which paths go on.
+    fn element(&mut self, node: &'w Node, start: usize, end: usize) {
+        if node.json_text && end > start {
+            for slot in self.trie.below(node) {
+                self.state.leave_slot_open(self.core, *slot);
+            }
+        }
+    }
+}
+
+/// What a text stands for besides itself; `None` if it is not UTF-8.
+fn made(node: &Node, text: &[u8]) -> Option<Vec<Value<'static>>> {
+    let text = Text::new(from_utf8(text).ok()?.into());
+    let all = node.readings.iter();
+    Some(
+        all.flat_map(|reading| stands_for(*reading, &text))
+            .collect(),
+    )
+}
+
+/// What the texts of a value stand for besides themselves.
+fn made_of(node: &Node, value: &Value<'_>) -> Vec<Value<'static>> {
+    let mut all = Vec::new();
+    for reading in &node.readings {
+        value.any_scalar(&mut |scalar| {
+            if let Value::Text(text) = scalar {
+                all.extend(stands_for(*reading, text));
+            }
+            false
+        });
+    }
+    all
+}
+
+/// Whether this is a number of JSON's grammar.
+fn is_number(written: &[u8]) -> bool {
+    let digits = |at: usize| {
+        let rest = written.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let start = usize::from(written.first() == Some(&b'-'));
+    let mut at = digits(start);
+    if at == start || (written[start] == b'0' && at > start + 1) {
+        return false;
+    }
+    if written.get(at) == Some(&b'.') {
+        let end = digits(at + 1);
+        if end == at + 1 {
+            return false;
+        }
+        at = end;
+    }
+    if matches!(written.get(at), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(written.get(at + 1), Some(b'+' | b'-')));
+        let end = digits(at + 1 + sign);
+        if end == at + 1 + sign {
+            return false;
+        }
+        at = end;
+    }
+    at == written.len()
+}
