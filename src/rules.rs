@@ -27,11 +27,13 @@ mod lists;
 mod pattern;
 mod report;
 mod select;
+mod standing;
 mod walk;
 
 use choose::Choice;
 pub use list::{Kind, Listed, State, Why, moment};
 pub use lists::folder_of as lists_folder;
+pub use standing::Standing;
 pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
 
 /// The built-in field map for Azure logs.
@@ -80,6 +82,8 @@ pub struct Loaded {
     /// When the same files mean something else: the next moment at which an exception ends, or is so
     /// near its end that it is said.
     pub changes_at: Option<Timestamp>,
+    /// The same rules once more, if exceptions among them end.
+    pub standing: Option<Standing>,
 }
 
 /// Diagnostics of many files, with the texts to show their places in.
@@ -467,6 +471,7 @@ impl<'a> Read<'a> {
             }
         };
         let read = diagnostics.len();
+        let standing = Standing::of(&set, self.maps, options);
         let engine = pipelines.map(|pipelines| {
             diagnostics.extend(pipeline::apply(&pipelines, &mut set));
             diagnostics.extend(look(&set));
@@ -496,6 +501,7 @@ impl<'a> Read<'a> {
             files: self.files.len(),
             rules: list,
             changes_at: None,
+            standing,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{ConfigFile, Terminal, load_config};
 use crate::admin::Admin;
 use crate::config::{Config, LogFormat, OnRuleError};
 use crate::exit::Exit;
+use crate::rules::Standing;
 use crate::telemetry::{self, Form};
 use crate::topology::Site;
 use crate::topology::build::{self, Stdout};
@@ -85,6 +86,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         files,
         known,
         changes_at: rules.changes_at,
+        standing: rules.standing,
     };
     let ended = runtime.block_on(run(&config, started, stdout, site));
     runtime.shutdown_timeout(LEAVE);
@@ -109,6 +111,7 @@ struct Started {
     files: RuleFiles,
     known: Fingerprint,
     changes_at: Option<Timestamp>,
+    standing: Option<Standing>,
 }
 
 async fn run(config: &Config, started: Started, stdout: Stdout, site: Site) -> anyhow::Result<()> {
@@ -136,6 +139,7 @@ async fn run(config: &Config, started: Started, stdout: Stdout, site: Site) -> a
         triggers,
         poll: config.reload.poll.map(duration),
         changes_at: started.changes_at,
+        standing: started.standing,
     });
     health.not_ready(TOPOLOGY, "starting");
     let server = Admin {

@@ -18,7 +18,7 @@ use super::Site;
 use super::fold::FoldError;
 use super::in_force::InForce;
 use super::intake::Intake;
-use crate::rules::Loaded;
+use crate::rules::{Loaded, Standing};
 
 /// How long files must be left alone before they are read: an editor or `git` writes many.
 const QUIET: Duration = Duration::from_millis(300);
@@ -94,6 +94,9 @@ pub struct Reload {
     pub poll: Option<Duration>,
     /// When the rules change by themselves: an exception ends.
     pub changes_at: Option<Timestamp>,
+    /// The rules in force, if exceptions among them end: they do so also while what the files say is
+    /// refused.
+    pub standing: Option<Standing>,
 }
 
 /// Why rules are loaded.
@@ -193,7 +196,7 @@ impl Reloads {
                 let text = "loading the rules panicked, which is a bug; please report it";
                 tracing::error!(problem = "rules_refused", "{text}");
                 self.refused(text.to_owned());
-                return Ok(());
+                return self.end_exceptions(now).await;
             }
         };
         reload.known = found;
@@ -209,9 +212,10 @@ impl Reloads {
                 "the rules were read again and have errors; those in force stay"
             );
             self.refused(loaded.findings.render(Color::Never));
-            return Ok(());
+            return self.end_exceptions(now).await;
         };
         reload.accepted = found;
+        reload.standing = loaded.standing.take();
         let same = found == known && self.in_force.is_same(&engine);
         let changes = if same {
             None
@@ -235,6 +239,36 @@ impl Reloads {
         };
         self.site.health.note(PART, None);
         self.site.metrics.rules_read(outcome, self.site.clock.now());
+        Ok(())
+    }
+
+    /// Ends exceptions of the rules in force although what the files say is refused.
+    async fn end_exceptions(&mut self, now: Timestamp) -> Result<(), FoldError> {
+        let Some(reload) = &mut self.reload else {
+            return Ok(());
+        };
+        let Some(mut standing) = reload.standing.take() else {
+            return Ok(());
+        };
+        let ended = standing.end(now);
+        let ends_at = standing.ends_at();
+        reload.changes_at = reload.changes_at.into_iter().chain(ends_at).min();
+        if ended.is_empty() {
+            reload.standing = Some(standing);
+            return Ok(());
+        }
+        let compiled = spawn_blocking(move || (standing.engine(), standing)).await;
+        let Ok((Some(engine), standing)) = compiled else {
+            let text = "exceptions have ended, and the rules in force cannot be built without them";
+            tracing::error!(problem = "rules_refused", ?ended, "{text}");
+            return Ok(());
+        };
+        reload.standing = Some(standing);
+        self.in_force.replace(engine, &self.intake).await?;
+        tracing::warn!(
+            ?ended,
+            "exceptions have ended; the rules in force go on without them"
+        );
         Ok(())
     }
 

@@ -31,6 +31,7 @@ use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
 
 mod delivery_of_alerts;
+mod edits;
 mod reloads;
 mod restarts;
 
@@ -260,13 +261,7 @@ impl Files for Rules {
 }
 
 fn engine(rules: &Rules) -> Arc<Engine> {
-    let loaded = rules.load(Timestamp::MIN);
-    let problems = &loaded.findings.diagnostics;
-    assert!(
-        problems.iter().all(|problem| !problem.is_error()),
-        "{problems:?}"
-    );
-    Arc::new(loaded.engine.unwrap())
+    Arc::new(rules.load(Timestamp::MIN).engine.unwrap())
 }
 
 fn source_traits() -> SourceTraits {
@@ -298,6 +293,11 @@ impl Life {
 
     /// As [`Life::start`], with rules that may change.
     fn start_with(dir: &Path, broker: &Arc<Broker>, number: u64, rules: &Arc<Rules>) -> Self {
+        Self::start_on(dir, broker, number, Arc::<Rules>::clone(rules))
+    }
+
+    /// As [`Life::start`], with rules from anywhere.
+    fn start_on(dir: &Path, broker: &Arc<Broker>, number: u64, files: Arc<dyn Files>) -> Self {
         let runtime = Runtime::new().unwrap();
         let site = Site::default();
         let log = Arc::new(SqliteLog::open(dir, Options::new(site.clock)).unwrap());
@@ -324,15 +324,19 @@ impl Life {
             ),
         ];
         let (triggers, asked) = mpsc::channel(4);
+        let known = files.fingerprint();
+        let loaded = files.load(site.clock.now());
+        assert_eq!(loaded.findings.errors(), 0, "{:?}", loaded.findings);
         let parts = Parts {
-            engine: engine(rules),
+            engine: Arc::new(loaded.engine.unwrap()),
             reload: Some(Reload {
-                files: Arc::<Rules>::clone(rules),
-                known: rules.fingerprint(),
-                accepted: rules.fingerprint(),
+                files,
+                known,
+                accepted: known,
                 triggers: asked,
                 poll: None,
-                changes_at: None,
+                changes_at: loaded.changes_at,
+                standing: loaded.standing,
             }),
             suppression: Suppression::AsWritten,
             breaker: breaker::Limits::default(),
