@@ -12,7 +12,7 @@
 mod marks;
 mod walk;
 
-pub use walk::{blanks, is_blank, scalar_end};
+pub use walk::{blanks, is_blank, scalar_end, scalar_start};
 
 /// The brackets and strings of a payload. Reused between payloads.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Index {
     /// A bit for each byte: a quote that is not escaped. One word more than needed, all ones, ends
     /// every search.
     quotes: Vec<u64>,
+    /// A bit for each byte inside a string, its opening quote included.
+    inside: Vec<u64>,
     pairs: Vec<Pair>,
     /// Brackets that are open, while the pass runs.
     open: Vec<Open>,
@@ -71,6 +73,17 @@ impl<'a> Marked<'a> {
 #[error("strings or brackets are not sound")]
 pub struct Unsound;
 
+/// What stands in 64 bytes, a bit for each.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    /// Quotes that are not escaped.
+    quotes: u64,
+    /// Bytes inside strings, opening quotes included.
+    inside: u64,
+    /// Brackets outside strings.
+    brackets: u64,
+}
+
 /// A bracket that is open: its pair, and how deep what it holds nests.
 #[derive(Debug, Clone, Copy)]
 struct Open {
@@ -92,7 +105,9 @@ impl Index {
             return Err(Unsound);
         }
         self.quotes.clear();
+        self.inside.clear();
         self.quotes.reserve(bytes.len() / 64 + 2);
+        self.inside.reserve(bytes.len() / 64 + 1);
         (self.ascii, self.backslashes) = (true, false);
         let seen = marks::run(bytes, self)?;
         self.ascii = seen.ascii;
@@ -105,18 +120,12 @@ impl Index {
         Ok(())
     }
 
-    /// Takes the marks of the block that begins at `start`: unescaped quotes, and brackets outside
-    /// strings.
+    /// Takes the marks of the block that begins at `start`.
     #[inline]
-    fn block(
-        &mut self,
-        bytes: &[u8],
-        start: usize,
-        quotes: u64,
-        brackets: u64,
-    ) -> Result<(), Unsound> {
-        self.quotes.push(quotes);
-        let mut left = brackets;
+    fn block(&mut self, bytes: &[u8], start: usize, block: Block) -> Result<(), Unsound> {
+        self.quotes.push(block.quotes);
+        self.inside.push(block.inside);
+        let mut left = block.brackets;
         while left != 0 {
             let at = start + left.trailing_zeros() as usize;
             left &= left - 1;
@@ -182,6 +191,24 @@ impl Index {
             }
         }
         word * 64 + left.trailing_zeros() as usize
+    }
+
+    /// The last unescaped quote before `end`.
+    pub fn quote_before(&self, end: usize) -> Option<usize> {
+        let end = end.min(self.len);
+        let mut word = end / 64;
+        let mut left = self.quotes.get(word)? & !(u64::MAX << (end % 64));
+        while left == 0 {
+            word = word.checked_sub(1)?;
+            left = self.quotes[word];
+        }
+        Some(word * 64 + 63 - left.leading_zeros() as usize)
+    }
+
+    /// Whether the byte at `at` stands inside a string; its opening quote does.
+    pub fn is_inside(&self, at: usize) -> bool {
+        let word = self.inside.get(at / 64).copied().unwrap_or_default();
+        word >> (at % 64) & 1 == 1
     }
 
     /// Whether every byte is ASCII.

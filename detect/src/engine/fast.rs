@@ -18,6 +18,7 @@ use crate::scan::{Index, Marked};
 
 mod condition;
 mod core;
+mod keywords;
 mod literals;
 mod slot;
 mod state;
@@ -29,6 +30,10 @@ use core::Core;
 use state::State;
 use trie::Trie;
 use walk::{Buffers, Walk};
+
+/// The record is not what the fast way can judge: it is left to the tree, errors included.
+#[derive(Debug)]
+struct Odd;
 
 /// Most programs of one engine: what is compiled for log sources and readings beyond them is left to
 /// the naive way. A full corpus takes about 10 MiB a log source.
@@ -64,6 +69,7 @@ pub(super) struct Scratch {
     index: Index,
     state: State,
     buffers: Buffers,
+    keywords: keywords::Buffers,
     routes: Vec<Route>,
     /// Whose routes they are.
     programs: Option<Arc<Programs>>,
@@ -101,6 +107,7 @@ pub(super) fn possible(
         index,
         state,
         buffers,
+        keywords,
         ..
     } = scratch;
     let marked = match event.body {
@@ -124,6 +131,8 @@ pub(super) fn possible(
     }
     state.begin(core);
     Walk::run(marked, (core, &program.trie), state, buffers).ok()?;
+    let searched = core.keywords.search(marked, core, (state, keywords));
+    searched.ok()?;
     let mut say = |rule: u32, state: &State| {
         let rule = &core.rules[rule as usize];
         let truth = rule.condition.truth(state);

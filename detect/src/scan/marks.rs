@@ -3,10 +3,10 @@
 //! The only module with `unsafe`: AVX2 where the processor has it, found at run time, and else plain
 //! arithmetic on words of eight bytes. Both say the same; the tests hold them against each other.
 
-use super::{Index, Unsound};
+use super::{Block, Index, Unsound};
 
 /// Bytes of a block, one a bit of a mask.
-const BLOCK: usize = 64;
+const BLOCK_BYTES: usize = 64;
 
 /// What one block holds, a bit for each byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,21 +44,19 @@ pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
 fn blocks(
     bytes: &[u8],
     index: &mut Index,
-    marks: impl Fn(&[u8; BLOCK]) -> Marks,
+    marks: impl Fn(&[u8; BLOCK_BYTES]) -> Marks,
 ) -> Result<Seen, Unsound> {
     let mut state = State::default();
-    let (whole, rest) = bytes.as_chunks::<BLOCK>();
+    let (whole, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     let mut start = 0;
     for block in whole {
-        let (quotes, brackets) = state.take(marks(block))?;
-        index.block(bytes, start, quotes, brackets)?;
-        start += BLOCK;
+        index.block(bytes, start, state.take(marks(block))?)?;
+        start += BLOCK_BYTES;
     }
     if !rest.is_empty() {
-        let mut block = [b' '; BLOCK];
+        let mut block = [b' '; BLOCK_BYTES];
         block[..rest.len()].copy_from_slice(rest);
-        let (quotes, brackets) = state.take(marks(&block))?;
-        index.block(bytes, start, quotes, brackets)?;
+        index.block(bytes, start, state.take(marks(&block))?)?;
     }
     if state.inside != 0 {
         return Err(Unsound);
@@ -81,10 +79,10 @@ struct State {
 }
 
 impl State {
-    /// The unescaped quotes, and the brackets outside strings.
+    /// What the marks of the next block mean.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `blocks`")]
-    fn take(&mut self, marks: Marks) -> Result<(u64, u64), Unsound> {
+    fn take(&mut self, marks: Marks) -> Result<Block, Unsound> {
         self.high |= marks.high;
         self.backslashes |= marks.backslashes;
         let mut quotes = marks.quotes;
@@ -97,7 +95,11 @@ impl State {
         if marks.backslashes & !inside != 0 {
             return Err(Unsound);
         }
-        Ok((quotes, marks.brackets & !inside))
+        Ok(Block {
+            quotes,
+            inside,
+            brackets: marks.brackets & !inside,
+        })
     }
 
     /// The bytes that a backslash before them escapes: every second one of a run, and the byte
@@ -127,7 +129,7 @@ fn odd_before(mut bits: u64) -> u64 {
 }
 
 /// The marks of a block, by words of eight bytes.
-fn portable(block: &[u8; BLOCK]) -> Marks {
+fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
     let mut marks = Marks {
         quotes: 0,
         backslashes: 0,
@@ -171,7 +173,7 @@ mod avx2 {
         _mm256_set1_epi8,
     };
 
-    use super::{BLOCK, Index, Marks, Seen, Unsound, blocks};
+    use super::{BLOCK_BYTES, Index, Marks, Seen, Unsound, blocks};
 
     /// Whether the processor has what [`run`] needs.
     pub(super) fn is_here() -> bool {
@@ -195,7 +197,7 @@ mod avx2 {
     /// The marks of a block, by two halves of 32 bytes.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     #[inline]
-    fn marks(block: &[u8; BLOCK]) -> Marks {
+    fn marks(block: &[u8; BLOCK_BYTES]) -> Marks {
         // SAFETY: a block has 64 bytes, and the loads ask for no alignment.
         let (low, high): (__m256i, __m256i) = unsafe {
             let start = block.as_ptr();

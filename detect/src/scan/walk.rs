@@ -15,6 +15,17 @@ pub fn blanks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Where a number or word that reaches to `at` begins.
+pub fn scalar_start(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = at.checked_sub(1).map(|before| bytes[before]) {
+        if is_blank(byte) || matches!(byte, b',' | b':' | b'{' | b'[' | b'"') {
+            break;
+        }
+        at -= 1;
+    }
+    at
+}
+
 /// Where a number or word that begins at `at` ends: at a blank, a comma or a closing bracket.
 #[inline]
 pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::condition::{Clause, Condition, Trigger};
+use super::keywords::Keywords;
 use super::slot::Slot;
 use crate::naive::{Check, Glob, Matcher, Node, Shape, Test};
 use crate::rule::Expr;
-use crate::rule::item::{Link, Target};
+use crate::rule::item::{Case, Link, Number, Target};
 
 /// The rules that judge the events of a log source.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(super) struct Core {
     pub(super) slots: Vec<Slot>,
     /// The path of each slot.
     pub(super) paths: Vec<String>,
+    pub(super) keywords: Keywords,
     /// Rules that wait for a predicate.
     by_predicate: Lists,
     /// Rules that wait for a field.
@@ -57,7 +59,7 @@ impl Core {
                 condition: compiler.condition(matcher, &matcher.condition),
             })
             .collect();
-        let costs = compiler.costs;
+        let costs = std::mem::take(&mut compiler.costs);
         let mut waiting = vec![Vec::new(); costs.len()];
         let mut waiting_for_slot = vec![Vec::new(); compiler.slots.len()];
         let mut always = Vec::new();
@@ -78,7 +80,9 @@ impl Core {
         for slot in &mut slots {
             slot.build()?;
         }
+        compiler.keywords.build()?;
         Ok(Self {
+            keywords: compiler.keywords,
             rules,
             slots,
             paths,
@@ -132,7 +136,11 @@ struct Compiler {
     known: HashMap<(u32, String), u32>,
     /// What each predicate costs as a trigger.
     costs: Vec<u64>,
+    keywords: Keywords,
 }
+
+/// Instead of a slot: all values.
+const KEYWORD: u32 = u32::MAX;
 
 impl Compiler {
     fn condition(&mut self, matcher: &Matcher, condition: &Expr) -> Condition {
@@ -164,7 +172,14 @@ impl Compiler {
 
     fn check(&mut self, check: &Check) -> Condition {
         let met = match &check.target {
-            Target::Keywords => Condition::Unknown,
+            Target::Keywords => {
+                let tests = check.tests.iter().map(|test| self.keyword(test));
+                let tests = tests.collect();
+                match check.link {
+                    Link::Any => Condition::Any(tests),
+                    Link::All => Condition::All(tests),
+                }
+            }
             Target::Fields(paths) => {
                 let paths = paths.iter().map(|path| {
                     let slot = self.slot(path);
@@ -203,6 +218,36 @@ impl Compiler {
             }
             _ => Condition::Predicate(self.predicate(slot, test)),
         }
+    }
+
+    /// A test on all values of the event.
+    fn keyword(&mut self, test: &Arc<Test>) -> Condition {
+        let (literal, suffices) = match &**test {
+            Test::AnyOf(tests) => {
+                return Condition::Any(tests.iter().map(|test| self.keyword(test)).collect());
+            }
+            Test::Glob(glob) => match glob.shape() {
+                Shape::Anywhere(literal) => (literal, glob.case() == Case::Fold),
+                Shape::Whole(literal)
+                | Shape::Start(literal)
+                | Shape::End(literal)
+                | Shape::Other(literal) => (literal, false),
+            },
+            Test::Equal(Number::Int(_), written) => (written.as_str(), false),
+            _ => return Condition::Unknown,
+        };
+        if literal.is_empty() {
+            return Condition::Unknown;
+        }
+        let key = (KEYWORD, name(test));
+        if let Some(known) = self.known.get(&key) {
+            return Condition::Predicate(*known);
+        }
+        let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
+        self.costs.push(cost(test) * 3);
+        self.keywords.add(literal, suffices, predicate);
+        self.known.insert(key, predicate);
+        Condition::Predicate(predicate)
     }
 
     fn predicate(&mut self, slot: u32, test: &Arc<Test>) -> u32 {

@@ -254,7 +254,7 @@ impl Slot {
 }
 
 /// `text` under simple case folding.
-fn fold(text: &[u8], folded: &mut Vec<u8>) {
+pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.clear();
     folded.extend_from_slice(text);
     if text.is_ascii() {

@@ -40,6 +40,10 @@ impl State {
         }
     }
 
+    pub(super) fn is_hit(&self, predicate: u32) -> bool {
+        self.hit.has(predicate)
+    }
+
     /// Whether a predicate may hold is left to the tree.
     pub(super) fn leave_open(&mut self, core: &Core, predicate: u32) {
         if self.unknown.set(predicate) {

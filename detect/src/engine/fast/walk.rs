@@ -2,6 +2,7 @@
 
 use std::str::from_utf8;
 
+use super::Odd;
 use super::core::Core;
 use super::slot::{Folder, Hits};
 use super::state::State;
@@ -10,10 +11,6 @@ use crate::engine::EVENT_DEPTH_MAX;
 use crate::scan::{Marked, Pair, blanks, scalar_end};
 use crate::value::path::stands_for;
 use crate::value::{self, Text, Value};
-
-/// The record is not what a walk can judge: it is left to the tree, errors included.
-#[derive(Debug)]
-pub(super) struct Odd;
 
 /// Buffers of a walk; reused.
 #[derive(Debug, Default)]
