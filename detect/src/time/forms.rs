@@ -16,6 +16,70 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return None;
     }
+    plain(text.as_bytes()).or_else(|| any(text))
+}
+
+/// The form of nearly every record, `2022-01-24T05:10:08.6816663Z`; `None` for all others. Says what
+/// [`any`] says, in a tenth of the time.
+fn plain(text: &[u8]) -> Option<Timestamp> {
+    let (clock, fraction) = text.split_first_chunk::<19>()?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if marks.iter().any(|(at, mark)| clock[*at] != *mark) {
+        return None;
+    }
+    let two = |at: usize| {
+        let (tens, ones) = (
+            clock[at].wrapping_sub(b'0'),
+            clock[at + 1].wrapping_sub(b'0'),
+        );
+        (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+    };
+    let (year, month, day) = (two(0)? * 100 + two(2)?, two(5)?, two(8)?);
+    let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+    let fraction = match fraction {
+        [b'Z'] => 0,
+        [b'.', digits @ .., b'Z'] if digits.iter().all(u8::is_ascii_digit) => {
+            fraction_ticks(digits)
+        }
+        _ => return None,
+    };
+    // The last year is left out: the calendar that `any` asks ends inside it.
+    let sound = (2..9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_of(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    // A leap second is told as the second before it.
+    let seconds = hour * 3_600 + minute * 60 + second.min(59);
+    let ticks = (days_since_epoch(year, month, day) * 86_400 + seconds) * TICKS_PER_SECOND;
+    sound.then(|| Timestamp::from_ticks(ticks + fraction))
+}
+
+/// The number of days of a month.
+fn days_of(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a day of the Gregorian calendar behind the year 0.
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    // Years are counted from March, so that the leap day is the last one.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let of_years = year * 365 + year / 4 - year / 100 + year / 400;
+    of_years + (153 * month + 2) / 5 + day - 1 - 719_468
+}
+
+/// A time in any known form.
+fn any(text: &str) -> Option<Timestamp> {
     if let Some(inner) = text.strip_prefix("/Date(") {
         // A zone behind the milliseconds says where the writer was, not when.
         let inner = inner.strip_suffix(")/")?;
@@ -397,7 +461,34 @@ mod tests {
         assert_eq!(parse("8/2/2022 9:05:07.1234567 AM"), kept);
     }
 
+    #[test]
+    fn every_day_of_the_calendar_is_read_in_the_quick_form() {
+        for year in (0..10_000).step_by(7).chain(1900..2110) {
+            for month in 0..=13 {
+                for day in [0, 1, 9, 27, 28, 29, 30, 31, 32] {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:58.5Z");
+                    assert_eq!(parse(&text), any(&text), "{text}");
+                }
+            }
+        }
+        assert!(plain(b"2022-01-24T05:10:08.6816663Z").is_some());
+        assert!(plain(b"2022-01-24T05:10:08Z").is_some());
+    }
+
     proptest::proptest! {
+        #[test]
+        fn quick_form_is_read_as_any_other(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,9})?Z?",
+            change in 0..30_usize,
+            with in "[0-9TZ:.+ -]?",
+        ) {
+            proptest::prop_assert_eq!(plain(text.as_bytes()).or_else(|| any(&text)), any(&text));
+            let mut changed = text.clone();
+            let at = change.min(text.len());
+            changed.replace_range(at..text.len().min(at + 1), &with);
+            proptest::prop_assert_eq!(parse(&changed), any(changed.trim()));
+        }
+
         #[test]
         fn any_text_is_read_without_a_panic(text in "\\PC*") {
             parse(&text);
