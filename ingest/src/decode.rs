@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use palisade_detect::engine::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use palisade_detect::event::{Body, EventRef, Index, LogType};
 use palisade_detect::logsource::Logsource;
+use palisade_detect::scan::{self, Marked};
 use palisade_detect::time::Timestamp;
 
+use crate::envelope::marked::{Elements, Found};
 use crate::envelope::{self, Part};
 use crate::flow;
-use crate::json::{self, Members, Value};
+use crate::json::{self, Value};
 use crate::log_type::{self, Seen};
+use crate::members::{Members, Places};
 use crate::reject::{Reason, Reject};
 
 /// Most rejects of one record that are told one by one; further ones are told as one with their
@@ -36,51 +39,136 @@ pub struct Hints {
     pub logsources: Vec<Logsource>,
 }
 
-/// Splits a record into its events.
-///
-/// Accepts every outer shape of `azure-logs.md` section 1.2. Calls `each` for every element in
-/// order; a broken element is one reject and its neighbours go on. An event is a slice of
-/// `payload`: its borders, size, depth and encoding are sound, its JSON is not checked further.
+/// Splits a record into its events, as [`Decoder::decode`] does for many.
 pub fn decode(payload: Option<&[u8]>, hints: &Hints, each: &mut dyn FnMut(Decoded<'_>)) {
-    let Some(payload) = payload else {
-        return each(Decoded::Reject(whole(
-            0,
-            0,
-            Reason::Tombstone,
-            "the record has no payload",
-        )));
-    };
-    let invalid = std::str::from_utf8(payload)
-        .err()
-        .map(|error| error.valid_up_to());
-    let json = payload.iter().find(|byte| !json::is_blank(**byte));
-    if let (Some(byte), false) = (invalid, matches!(json, Some(b'{' | b'['))) {
-        let message = "the payload is neither UTF-8 text nor JSON";
-        return each(Decoded::Reject(whole(
-            byte,
-            payload.len(),
-            Reason::NotUtf8,
-            message,
-        )));
-    }
-    let mut decoder = Decoder {
-        payload,
-        invalid,
-        hints,
-        members: Members::default(),
-    };
-    let mut rejects = Rejects::default();
-    envelope::split(payload, &mut |part| {
-        let mut tell = |decoded: Decoded<'_>| match decoded {
-            Decoded::Event(..) => each(decoded),
-            Decoded::Reject(reject) => rejects.take(reject, &mut *each),
+    Decoder::default().decode(payload, hints, each);
+}
+
+/// Splits records into their events. Keeps its memory from record to record: one for each thread.
+///
+/// A record whose brackets and strings are sound is taken apart by them, in one pass over its bytes
+/// and a few steps for each member of an event. Whatever is not as JSON wants it is read byte by
+/// byte instead, as a whole and before anything of it was told; both ways tell the same.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    index: scan::Index,
+    elements: Elements,
+    naming: Naming,
+}
+
+impl Decoder {
+    /// Splits a record into its events.
+    ///
+    /// Accepts every outer shape of `azure-logs.md` section 1.2. Calls `each` for every element in
+    /// order; a broken element is one reject and its neighbours go on. An event is a slice of
+    /// `payload`: its borders, size, depth and encoding are sound, its JSON is not checked further.
+    pub fn decode(
+        &mut self,
+        payload: Option<&[u8]>,
+        hints: &Hints,
+        each: &mut dyn FnMut(Decoded<'_>),
+    ) {
+        let Some(payload) = payload else {
+            return each(Decoded::Reject(whole(
+                0,
+                0,
+                Reason::Tombstone,
+                "the record has no payload",
+            )));
         };
-        match part {
-            Part::Element(index, value) => decoder.element(index, &value, &mut tell),
-            Part::Broken(reject) => tell(Decoded::Reject(reject)),
+        if self.is_marked(payload) {
+            self.by_marks(payload, hints, each);
+        } else {
+            self.by_bytes(payload, hints, each);
         }
-    });
-    rejects.finish(each);
+    }
+
+    /// Whether the elements of the payload could be found by its marks.
+    fn is_marked(&mut self, payload: &[u8]) -> bool {
+        self.index.read(payload).is_ok()
+            && (self.index.is_ascii() || std::str::from_utf8(payload).is_ok())
+            && self.elements.find(&self.index, payload).is_ok()
+    }
+
+    fn by_marks(&mut self, payload: &[u8], hints: &Hints, each: &mut dyn FnMut(Decoded<'_>)) {
+        let mut rejects = Rejects::default();
+        let mut tell = |decoded: Decoded<'_>| rejects.sift(decoded, &mut *each);
+        for number in 0..self.elements.len() {
+            let Found { index, pair } = self.elements.get(number);
+            let marked = Marked {
+                index: &self.index,
+                payload,
+                pair,
+            };
+            let read = self.elements.places_of == Some(pair);
+            let places = &mut self.elements.places;
+            let members = if read {
+                Members::of_read(marked, places)
+            } else {
+                self.elements.places_of = None;
+                let Some(members) = Members::of_marked(marked, places) else {
+                    continue;
+                };
+                members
+            };
+            let element = Element {
+                index,
+                start: self.index.pairs()[pair as usize].open as usize,
+                body: Body::Marked(marked),
+                bytes: marked.bytes(),
+            };
+            self.naming.tell(&element, members, hints, &mut tell);
+        }
+        rejects.finish(each);
+    }
+
+    /// The way that reads every payload.
+    fn by_bytes(&mut self, payload: &[u8], hints: &Hints, each: &mut dyn FnMut(Decoded<'_>)) {
+        let invalid = std::str::from_utf8(payload)
+            .err()
+            .map(|error| error.valid_up_to());
+        let json = payload.iter().find(|byte| !json::is_blank(**byte));
+        if let (Some(byte), false) = (invalid, matches!(json, Some(b'{' | b'['))) {
+            let message = "the payload is neither UTF-8 text nor JSON";
+            return each(Decoded::Reject(whole(
+                byte,
+                payload.len(),
+                Reason::NotUtf8,
+                message,
+            )));
+        }
+        let mut rejects = Rejects::default();
+        self.elements.places_of = None;
+        envelope::split(payload, &mut |part| {
+            let mut tell = |decoded: Decoded<'_>| rejects.sift(decoded, &mut *each);
+            let (index, value) = match part {
+                Part::Element(index, value) => (index, value),
+                Part::Broken(reject) => return tell(Decoded::Reject(reject)),
+            };
+            if let Err((byte, reason, message)) = check(payload, invalid, &value) {
+                let span = value.range;
+                return tell(Decoded::Reject(Reject {
+                    index,
+                    byte,
+                    span,
+                    reason,
+                    message,
+                }));
+            }
+            let bytes = &payload[value.range.clone()];
+            let Some(members) = Members::of(bytes, &mut self.elements.places) else {
+                return;
+            };
+            let element = Element {
+                index,
+                start: value.range.start,
+                body: Body::Json(bytes),
+                bytes,
+            };
+            self.naming.tell(&element, members, hints, &mut tell);
+        });
+        rejects.finish(each);
+    }
 }
 
 /// What an event calls its kind (`category`, or the table of a Log Analytics row, or `type`), for
@@ -89,10 +177,10 @@ pub fn decode(payload: Option<&[u8]>, hints: &Hints, each: &mut dyn FnMut(Decode
 ///
 /// The number of different names is the sender's choice: who counts by it bounds it.
 pub fn category(event: &[u8]) -> Option<String> {
-    category_of(&Members::of(event)?)
+    category_of(Members::of(event, &mut Places::default())?)
 }
 
-fn category_of(members: &Members<'_>) -> Option<String> {
+fn category_of(members: Members<'_>) -> Option<String> {
     // A table row may have a column `Category` of another meaning.
     let names = if log_type::is_table_row(members) {
         ["Type"; 2]
@@ -129,6 +217,14 @@ struct Rejects {
 }
 
 impl Rejects {
+    /// Passes events on at once and rejects as far as they are told one by one.
+    fn sift(&mut self, decoded: Decoded<'_>, each: &mut dyn FnMut(Decoded<'_>)) {
+        match decoded {
+            Decoded::Event(..) => each(decoded),
+            Decoded::Reject(reject) => self.take(reject, each),
+        }
+    }
+
     fn take(&mut self, reject: Reject, each: &mut dyn FnMut(Decoded<'_>)) {
         if self.told < REJECTS_MAX {
             self.told += 1;
@@ -153,95 +249,100 @@ impl Rejects {
     }
 }
 
-struct Decoder<'a, 'h> {
-    payload: &'a [u8],
-    /// The first byte of the payload that is not UTF-8.
-    invalid: Option<usize>,
-    hints: &'h Hints,
-    /// Of the element at hand; kept to reuse its memory.
-    members: Members<'a>,
+/// An element that is an object within the limits of an event.
+struct Element<'a> {
+    index: Index,
+    /// Where it begins in the payload.
+    start: usize,
+    bytes: &'a [u8],
+    /// The same as events carry it.
+    body: Body<'a>,
 }
 
-impl Decoder<'_, '_> {
-    fn element(&mut self, index: Index, value: &Value, tell: &mut dyn FnMut(Decoded<'_>)) {
-        if let Err((byte, reason, message)) = self.check(value) {
-            let span = value.range.clone();
-            return tell(Decoded::Reject(Reject {
-                index,
-                byte,
-                span,
-                reason,
-                message,
-            }));
-        }
-        let event = &self.payload[value.range.clone()];
-        self.members.read(event);
-        let row = log_type::recognise(&Seen::new(&self.members));
+/// Says what an element is.
+#[derive(Debug, Default)]
+struct Naming {
+    /// The log source that was last made of a category.
+    named: Option<Logsource>,
+}
+
+impl Naming {
+    fn tell(
+        &mut self,
+        element: &Element<'_>,
+        members: Members<'_>,
+        hints: &Hints,
+        tell: &mut dyn FnMut(Decoded<'_>),
+    ) {
+        let row = log_type::recognise(&Seen::new(members));
         if let Some(shape) = flow::Shape::of(row) {
             let record = flow::Record {
-                event,
-                start: value.range.start,
-                members: &self.members,
+                event: element.bytes,
+                start: element.start,
+                members,
             };
-            return flow::tuples(shape, &record, index, tell);
+            return flow::tuples(shape, &record, element.index, tell);
         }
-        let named = named_logsource(row, &self.members);
         let logsources = if row.name == log_type::UNKNOWN.name {
-            &self.hints.logsources
+            &hints.logsources
+        } else if log_type::is_named_by_its_category(row) {
+            self.named = named_logsource(members);
+            self.named
+                .as_ref()
+                .map_or(row.logsources, std::slice::from_ref)
         } else {
-            named.as_ref().map_or(row.logsources, std::slice::from_ref)
+            row.logsources
         };
-        let event_time = event_time(row, &self.members);
-        let body = Body::Json(event);
         tell(Decoded::Event(
-            index,
+            element.index,
             EventRef {
-                body,
+                body: element.body,
                 log_type: row,
                 logsources,
-                event_time,
+                event_time: event_time(row, members),
             },
         ));
     }
+}
 
-    /// What keeps an element from being an event.
-    fn check(&self, value: &Value) -> Result<(), (usize, Reason, String)> {
-        let start = value.range.start;
-        let bytes = &self.payload[value.range.clone()];
-        if bytes.first() != Some(&b'{') {
-            return Err((start, Reason::NotAnObject, "expected an object".to_owned()));
-        }
-        if bytes.len() > EVENT_BYTES_MAX {
-            let message = format!(
-                "{} bytes are more than the limit of {EVENT_BYTES_MAX}",
-                bytes.len()
-            );
-            return Err((start, Reason::TooLarge, message));
-        }
-        if value.depth > EVENT_DEPTH_MAX {
-            let message = format!(
-                "{} levels are more than the limit of {EVENT_DEPTH_MAX}",
-                value.depth
-            );
-            return Err((start, Reason::TooDeep, message));
-        }
-        // Text before the first bad byte of the payload was checked with it.
-        if self.invalid.is_some_and(|byte| byte < value.range.end)
-            && let Err(error) = std::str::from_utf8(bytes)
-        {
-            let byte = start + error.valid_up_to();
-            return Err((byte, Reason::NotUtf8, "the bytes are not UTF-8".to_owned()));
-        }
-        Ok(())
+/// What keeps an element from being an event.
+fn check(
+    payload: &[u8],
+    invalid: Option<usize>,
+    value: &Value,
+) -> Result<(), (usize, Reason, String)> {
+    let start = value.range.start;
+    let bytes = &payload[value.range.clone()];
+    if bytes.first() != Some(&b'{') {
+        return Err((start, Reason::NotAnObject, "expected an object".to_owned()));
     }
+    if bytes.len() > EVENT_BYTES_MAX {
+        let message = format!(
+            "{} bytes are more than the limit of {EVENT_BYTES_MAX}",
+            bytes.len()
+        );
+        return Err((start, Reason::TooLarge, message));
+    }
+    if value.depth > EVENT_DEPTH_MAX {
+        let message = format!(
+            "{} levels are more than the limit of {EVENT_DEPTH_MAX}",
+            value.depth
+        );
+        return Err((start, Reason::TooDeep, message));
+    }
+    // Text before the first bad byte of the payload was checked with it.
+    if invalid.is_some_and(|byte| byte < value.range.end)
+        && let Err(error) = std::str::from_utf8(bytes)
+    {
+        let byte = start + error.valid_up_to();
+        return Err((byte, Reason::NotUtf8, "the bytes are not UTF-8".to_owned()));
+    }
+    Ok(())
 }
 
 /// The log source of a record that only the common shapes describe: its category or table name in
 /// lower case, so that rules can be written for services that have no row.
-fn named_logsource(row: &LogType, members: &Members<'_>) -> Option<Logsource> {
-    if !log_type::is_named_by_its_category(row) {
-        return None;
-    }
+fn named_logsource(members: Members<'_>) -> Option<Logsource> {
     let service = Cow::Owned(category_of(members)?);
     Some(Logsource {
         product: Some(Cow::Borrowed("azure")),
@@ -251,7 +352,7 @@ fn named_logsource(row: &LogType, members: &Members<'_>) -> Option<Logsource> {
 }
 
 /// The first of the row's times that is there and can be read.
-fn event_time(row: &LogType, members: &Members<'_>) -> Option<Timestamp> {
+fn event_time(row: &LogType, members: Members<'_>) -> Option<Timestamp> {
     row.event_time
         .iter()
         .find_map(|path| time_value(members.at(path)?))
@@ -263,3 +364,6 @@ fn time_value(raw: &[u8]) -> Option<Timestamp> {
     }
     Timestamp::parse_any(std::str::from_utf8(raw).ok()?)
 }
+
+#[cfg(test)]
+mod tests;

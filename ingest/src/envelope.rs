@@ -11,12 +11,17 @@
 //! Ordinals count every element, broken ones included. A payload that holds one value has no
 //! ordinal for it: a bare event has the root index, an envelope's events have one ordinal.
 
+pub(crate) mod marked;
+
 use std::ops::Range;
 
 use palisade_detect::event::Index;
 
 use crate::json::{Around, Fault, FaultKind, Scanner, Value, is_blank};
 use crate::reject::{Reason, Reject};
+
+/// The member of an envelope that holds its events.
+const RECORDS: &[u8] = b"records";
 
 /// What is found in a record.
 #[derive(Debug)]
@@ -184,7 +189,10 @@ impl Splitter<'_, '_> {
                     }
                     return Ok(end);
                 }
-                Ok((Some(b"records"), begin)) if self.json.peek(begin) == Some(b'[') => {
+                Ok((Some(key), begin))
+                    if self.bytes.get(key.clone()) == Some(RECORDS)
+                        && self.json.peek(begin) == Some(b'[') =>
+                {
                     let next = ordinal.get_or_insert(0);
                     at = self.list(begin, index, Inner::Events, next)?;
                     continue;

@@ -11,8 +11,9 @@ use palisade_detect::event::{Body, Column, ColumnReading, EventRef, FlowTuple, I
 use palisade_detect::time::Timestamp;
 
 use crate::decode::Decoded;
-use crate::json::{self, Members};
+use crate::json;
 use crate::log_type::flow::{NSG_FLOW, VNET_FLOW};
+use crate::members::Members;
 use crate::reject::{Reason, Reject};
 
 /// Most bytes of the members around a tuple: they are read for each of thousands of tuples. Real
@@ -70,14 +71,14 @@ impl Shape {
 }
 
 /// A flow record at hand.
-pub(crate) struct Record<'a, 'm> {
+pub(crate) struct Record<'a> {
     pub(crate) event: &'a [u8],
     /// Where it begins in the payload.
     pub(crate) start: usize,
-    pub(crate) members: &'m Members<'a>,
+    pub(crate) members: Members<'a>,
 }
 
-impl Record<'_, '_> {
+impl Record<'_> {
     fn reject(&self, index: Index, part: &[u8], message: &str) -> Reject {
         // A part is a slice of the event: their addresses say where it stands.
         let offset = (part.as_ptr().addr()).saturating_sub(self.event.as_ptr().addr());
@@ -94,7 +95,7 @@ impl Record<'_, '_> {
 
 /// The tuples of one group and what stands around them.
 struct Group<'a, 'm> {
-    record: &'m Record<'a, 'm>,
+    record: &'m Record<'a>,
     list: &'a [u8],
     members: &'m [(&'a str, &'a [u8])],
 }
@@ -102,11 +103,13 @@ struct Group<'a, 'm> {
 /// Tells every tuple of a flow record.
 pub(crate) fn tuples(
     shape: &'static Shape,
-    record: &Record<'_, '_>,
+    record: &Record<'_>,
     index: Index,
     tell: &mut dyn FnMut(Decoded<'_>),
 ) {
-    let body = record.members.get(shape.hidden).and_then(Members::of);
+    let (mut of_body, mut of_outer, mut of_inner) = Default::default();
+    let body = record.members.get(shape.hidden);
+    let body = body.and_then(|body| Members::of(body, &mut of_body));
     let flows = body.as_ref().and_then(|body| body.get("flows"));
     let Some(flows) = flows.filter(|flows| flows.first() == Some(&b'[')) else {
         let message = "expected a list of flows";
@@ -124,12 +127,12 @@ pub(crate) fn tuples(
         .filter(|(name, _)| *name != shape.hidden)
         .collect();
     for (i, outer) in (0..).zip(json::elements(flows)) {
-        let Some(outer) = Members::of(outer) else {
+        let Some(outer) = Members::of(outer, &mut of_outer) else {
             continue;
         };
         let inner = outer.get(shape.inner).into_iter().flat_map(json::elements);
         for (j, inner) in (0..).zip(inner) {
-            let Some(inner) = Members::of(inner) else {
+            let Some(inner) = Members::of(inner, &mut of_inner) else {
                 continue;
             };
             let index = index.child(i).child(j);

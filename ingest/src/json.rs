@@ -171,9 +171,9 @@ impl<'a> Scanner<'a> {
         Err(Fault::truncated(self.bytes))
     }
 
-    /// Moves from inside an object to its next member: the key's text and where its value begins;
+    /// Moves from inside an object to its next member: where the key's text stands and its value begins;
     /// `None` and the place behind the closing bracket at the object's end.
-    pub(crate) fn member(&self, at: usize) -> Result<(Option<&'a [u8]>, usize), Fault> {
+    pub(crate) fn member(&self, at: usize) -> Result<(Option<Range<usize>>, usize), Fault> {
         let expected = |byte: usize, what| match self.peek(byte) {
             None => Fault::truncated(self.bytes),
             Some(_) => Fault {
@@ -196,7 +196,7 @@ impl<'a> Scanner<'a> {
         if self.peek(colon) != Some(b':') {
             return Err(expected(colon, "a colon"));
         }
-        Ok((self.bytes.get(at + 1..end - 1), self.blanks(colon + 1)))
+        Ok((Some(at + 1..end - 1), self.blanks(colon + 1)))
     }
 
     /// The next comma or closing bracket at the level of `at`, or the end.
@@ -227,7 +227,7 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn ends_scalar(byte: u8) -> bool {
+pub(crate) fn ends_scalar(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'{' | b'[')
 }
 
@@ -248,85 +248,6 @@ fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
             return Some(found + 1);
         }
         at = found + 2;
-    }
-}
-
-/// The members of one object, by their raw keys and values.
-///
-/// Holds the first [`Members::MAX`] members: no documented record has as many, and a record with a
-/// million keys must not cost memory before it is judged. Keys that are written with escapes are
-/// not found by their plain names.
-#[derive(Debug, Default)]
-pub(crate) struct Members<'a> {
-    items: Vec<(&'a [u8], &'a [u8])>,
-}
-
-impl<'a> Members<'a> {
-    /// Most members that are looked at.
-    pub(crate) const MAX: usize = 512;
-
-    /// Reads the members of `object`; stops at what is no member.
-    pub(crate) fn read(&mut self, object: &'a [u8]) {
-        self.items.clear();
-        let mut json = Scanner::new(object);
-        let mut at = 1;
-        while self.items.len() < Self::MAX {
-            let Ok((Some(key), begin)) = json.member(at) else {
-                return;
-            };
-            let Ok(value) = json.value(begin, Around::Object) else {
-                return;
-            };
-            at = value.range.end;
-            self.items.push((key, &object[value.range]));
-        }
-    }
-
-    /// The members of `object`, if it is one.
-    pub(crate) fn of(object: &'a [u8]) -> Option<Self> {
-        let mut members = Self::default();
-        (object.first() == Some(&b'{')).then(|| members.read(object))?;
-        Some(members)
-    }
-
-    /// The raw value of the member `name`: an exact key wins (the last, if it is repeated), else
-    /// the first that is equal without regard to ASCII case.
-    pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let name = name.as_bytes();
-        let exact = self.items.iter().rev().find(|(key, _)| *key == name);
-        exact
-            .or_else(|| {
-                self.items
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            })
-            .map(|(_, value)| *value)
-    }
-
-    /// Whether there is a member of exactly this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.items.iter().any(|(key, _)| *key == name.as_bytes())
-    }
-
-    /// The members whose keys are written without escapes, in order.
-    pub(crate) fn plain(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        self.items.iter().filter_map(|(key, value)| {
-            let key = std::str::from_utf8(key).ok()?;
-            (!key.contains('\\')).then_some((key, *value))
-        })
-    }
-
-    /// The text of the member `name`, if it is one.
-    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        text(self.get(name)?)
-    }
-
-    /// The raw value at a dotted path.
-    pub(crate) fn at(&self, path: &str) -> Option<&'a [u8]> {
-        match path.split_once('.') {
-            None => self.get(path),
-            Some((first, rest)) => Members::of(self.get(first)?)?.at(rest),
-        }
     }
 }
 
@@ -356,6 +277,16 @@ pub(crate) fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
         return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
     serde_json::from_slice::<String>(raw).ok().map(Cow::Owned)
+}
+
+/// The same as bytes: of text that is UTF-8, for comparing without checking that it is.
+pub(crate) fn text_bytes(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    let text = serde_json::from_slice::<String>(raw).ok()?;
+    Some(Cow::Owned(text.into_bytes()))
 }
 
 #[cfg(test)]
@@ -409,21 +340,5 @@ mod tests {
     fn a_hundred_thousand_levels_need_no_stack() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert_eq!(value(&deep).map(|value| value.depth), Ok(100_000));
-    }
-
-    #[test]
-    fn exact_key_wins_over_another_case_and_the_last_of_equal_keys_counts() {
-        let members = Members::of(br#"{"Level":4,"level":"a","level":"b","RESOURCEID":"r"}"#)
-            .expect("object");
-        assert_eq!(members.text("level").as_deref(), Some("b"));
-        assert_eq!(members.get("Level"), Some(&b"4"[..]));
-        assert_eq!(members.text("resourceId").as_deref(), Some("r"));
-    }
-
-    #[test]
-    fn path_goes_through_objects_and_escapes_are_resolved() {
-        let members = Members::of(br#"{"a":{"b":{"c":"x\/\u0041"}},"n":1}"#).expect("object");
-        assert_eq!(members.at("a.b.c").and_then(text).as_deref(), Some("x/A"));
-        assert_eq!(members.at("n.b"), None);
     }
 }

@@ -13,4 +13,5 @@ pub mod decode;
 
 mod envelope;
 mod flow;
+mod members;
 mod json;

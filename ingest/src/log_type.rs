@@ -8,11 +8,12 @@
 //! repeats a log has a row of its own (`…_table`), with the same log source.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use palisade_detect::event::{EntityKind, EntityPath, LogType, Reading};
 use palisade_detect::time::Span;
 
-use crate::json::Members;
+use crate::members::Members;
 
 pub mod activity;
 pub mod defender;
@@ -22,6 +23,9 @@ pub mod guest;
 pub mod page;
 pub mod resource;
 pub mod xdr;
+mod table;
+
+pub(crate) use table::recognise;
 
 /// An event of no known type: it states no log source, so no rule is pruned for it.
 pub static UNKNOWN: LogType = LogType {
@@ -178,38 +182,53 @@ pub fn by_name(name: &str) -> Option<&'static LogType> {
 /// What recognition looks at in a record.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    members: &'a Members<'a>,
+    members: Members<'a>,
     /// `category`; none in table rows, where a column of that name means something else.
-    category: Option<Cow<'a, str>>,
+    category: Option<Cow<'a, [u8]>>,
     /// `Type` of a table row.
-    table: Option<Cow<'a, str>>,
-    kind: Option<Cow<'a, str>>,
-    resource_id: Option<Cow<'a, str>>,
+    table: Option<Cow<'a, [u8]>>,
+    kind: Option<Cow<'a, [u8]>>,
+    /// `resourceId`, once a row asks for it.
+    resource_id: OnceCell<Option<Cow<'a, [u8]>>>,
+    of_entra: OnceCell<bool>,
 }
 
 impl<'a> Seen<'a> {
-    pub(crate) fn new(members: &'a Members<'a>) -> Self {
+    pub(crate) fn new(members: Members<'a>) -> Self {
         let is_table = is_table_row(members);
-        let unless_table = |name| if is_table { None } else { members.text(name) };
+        let text = |name, wanted: bool| members.text_bytes(name).filter(|_| wanted);
         Self {
             members,
-            category: unless_table("category"),
-            table: if is_table { members.text("Type") } else { None },
-            kind: unless_table("type"),
-            resource_id: unless_table("resourceId"),
+            category: text("category", !is_table),
+            table: text("Type", is_table),
+            kind: text("type", !is_table),
+            resource_id: if is_table {
+                OnceCell::from(None)
+            } else {
+                OnceCell::new()
+            },
+            of_entra: OnceCell::new(),
         }
     }
 
     /// Whether the resource id holds `text`, in any case.
     fn resource_holds(&self, text: &str) -> bool {
         self.resource_id
+            .get_or_init(|| self.members.text_bytes("resourceId"))
             .as_ref()
-            .is_some_and(|id| holds_fold(id, text))
+            .is_some_and(|id| holds_fold(id, text.as_bytes()))
+    }
+
+    /// Whether the resource is a directory of Entra, which several rows ask.
+    fn is_of_entra(&self) -> bool {
+        *self
+            .of_entra
+            .get_or_init(|| self.resource_holds("microsoft.aadiam"))
     }
 
     /// The text of `operationName`.
-    fn operation(&self) -> Option<Cow<'a, str>> {
-        self.members.text("operationName")
+    fn operation(&self) -> Option<Cow<'a, [u8]>> {
+        self.members.text_bytes("operationName")
     }
 }
 
@@ -228,15 +247,8 @@ impl When {
     }
 }
 
-/// The log type of a record; [`UNKNOWN`] if no row holds.
-pub(crate) fn recognise(seen: &Seen<'_>) -> &'static LogType {
-    let mut rows = ALL.iter().flat_map(|rows| rows.iter());
-    rows.find(|row| row.when.holds(seen))
-        .map_or(&UNKNOWN, |row| row.log_type)
-}
-
 /// Whether the record is a row of a Log Analytics table.
-pub(crate) fn is_table_row(members: &Members<'_>) -> bool {
+pub(crate) fn is_table_row(members: Members<'_>) -> bool {
     members.has("TimeGenerated") && members.has("Type")
 }
 
@@ -253,15 +265,29 @@ fn is_common_record(seen: &Seen<'_>) -> bool {
         && any(&["resourceId", "properties"])
 }
 
-fn is_one_of(text: Option<&str>, names: &[&str]) -> bool {
-    text.is_some_and(|text| names.iter().any(|name| name.eq_ignore_ascii_case(text)))
+fn is_one_of(text: Option<&[u8]>, names: &[&str]) -> bool {
+    text.is_some_and(|text| {
+        names
+            .iter()
+            .any(|name| name.as_bytes().eq_ignore_ascii_case(text))
+    })
 }
 
-fn holds_fold(text: &str, part: &str) -> bool {
-    let part = part.as_bytes();
-    text.as_bytes()
-        .windows(part.len())
-        .any(|window| window.eq_ignore_ascii_case(part))
+/// Whether `text` begins with `start`, in any case.
+fn begins_fold(text: &[u8], start: &str) -> bool {
+    text.get(..start.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+/// Whether `text` holds `part`, in any case.
+fn holds_fold(text: &[u8], part: &[u8]) -> bool {
+    let Some(first) = part.first() else {
+        return true;
+    };
+    let cases = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(cases.0, cases.1, text)
+        .filter_map(|at| text.get(at..at + part.len()))
+        .any(|found| found.eq_ignore_ascii_case(part))
 }
 
 const fn entity(

@@ -10,7 +10,7 @@ use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
 use palisade_detect::id;
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
-use palisade_ingest::decode::{Decoded, Hints, category, decode};
+use palisade_ingest::decode::{Decoded, Decoder, Hints, category};
 use palisade_ingest::reject::{Reason, Reject};
 
 /// Name of the log type of events that no row of the table fits.
@@ -74,9 +74,10 @@ pub struct Outcome {
     pub latest_event_time: Option<Timestamp>,
 }
 
-/// Decodes and judges records. One per thread: the verdict's buffers are reused.
+/// Decodes and judges records. One per thread: the buffers of both are reused.
 pub struct Stage {
     engine: Arc<Engine>,
+    decoder: Decoder,
     verdict: Verdict,
 }
 
@@ -85,6 +86,7 @@ impl Stage {
     pub fn new(engine: Arc<Engine>) -> Self {
         Self {
             engine,
+            decoder: Decoder::default(),
             verdict: Verdict::default(),
         }
     }
@@ -97,9 +99,11 @@ impl Stage {
         source: &SourceTraits,
     ) -> Outcome {
         let mut outcome = Outcome::default();
+        // Lost in a panic, when nothing says what state it is in.
+        let mut decoder = std::mem::take(&mut self.decoder);
         // Panics are bugs, but one record must not take its neighbours with it.
-        let decoded = catch_unwind(AssertUnwindSafe(|| {
-            decode(payload, &source.hints, &mut |decoded| {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            decoder.decode(payload, &source.hints, &mut |decoded| {
                 outcome.elements += 1;
                 match decoded {
                     Decoded::Event(index, event) => {
@@ -112,8 +116,9 @@ impl Stage {
                     }
                 }
             });
+            self.decoder = decoder;
         }));
-        if decoded.is_err() {
+        if ended.is_err() {
             outcome.elements += 1;
             let message = "the decoder panicked on this record; please report it".to_owned();
             let reject = whole(Index::ROOT, Reason::Panic, message);

@@ -62,18 +62,18 @@ fn is_rest(seen: &Seen<'_>) -> bool {
 
 fn is_pim(seen: &Seen<'_>) -> bool {
     super::is_one_of(seen.category.as_deref(), &["Administrative"])
-        && !seen.resource_holds("microsoft.aadiam")
+        && !seen.is_of_entra()
         && seen
             .operation()
-            .is_some_and(|operation| !operation.contains('/'))
+            .is_some_and(|operation| !operation.contains(&b'/'))
 }
 
 fn is_activity(seen: &Seen<'_>) -> bool {
     super::is_one_of(seen.category.as_deref(), CATEGORIES)
-        && !seen.resource_holds("microsoft.aadiam")
+        && !seen.is_of_entra()
         && seen
             .operation()
-            .is_some_and(|operation| operation.contains('/'))
+            .is_some_and(|operation| operation.contains(&b'/'))
 }
 
 /// Operations of the control plane, in all categories.

@@ -50,12 +50,10 @@ pub static ROWS: &[Row] = &[
 ];
 
 fn is_compliance(seen: &Seen<'_>) -> bool {
-    let prefix = "Microsoft.Security/regulatoryCompliance";
-    let kind = seen
-        .kind
+    let start = "Microsoft.Security/regulatoryCompliance";
+    seen.kind
         .as_deref()
-        .and_then(|kind| kind.get(..prefix.len()));
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(prefix))
+        .is_some_and(|kind| super::begins_fold(kind, start))
 }
 
 /// Alerts in the flat form that messages carry.

@@ -161,7 +161,7 @@ pub static ROWS: &[Row] = &[
 fn is_audit(seen: &Seen<'_>) -> bool {
     super::is_one_of(seen.category.as_deref(), &["AuditLogs"])
         || seen.category.is_some()
-            && seen.resource_holds("microsoft.aadiam")
+            && seen.is_of_entra()
             && seen.members.at("properties.activityDisplayName").is_some()
 }
 

@@ -64,12 +64,8 @@ pub static OTHER: LogType = table(
 );
 
 fn is_advanced_hunting(seen: &Seen<'_>) -> bool {
-    let prefix = "AdvancedHunting-";
-    let start = seen
-        .category
-        .as_deref()
-        .and_then(|category| category.get(..prefix.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    let category = seen.category.as_deref();
+    category.is_some_and(|category| super::begins_fold(category, "AdvancedHunting-"))
 }
 
 const fn table(
