@@ -1,11 +1,10 @@
-//! The files of the rules, as `run` watches them: events, what they look like, loading.
+//! Files that are watched; those of the rules, as `run` reads them: what they look like, loading.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use palisade_detect::engine::EngineOptions;
 use palisade_detect::time::Timestamp;
 use palisade_detect::yaml::FILE_BYTES_MAX;
@@ -14,6 +13,10 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::rules::{self, Loaded};
 use crate::topology::reload::{self, Fingerprint, Trigger};
+
+mod events;
+
+pub use events::{Roots, Watching};
 
 /// Most files that are looked at; beyond it a change may go unnoticed until the next signal.
 pub const FILES_MAX: usize = 100_000;
@@ -51,66 +54,29 @@ impl RuleFiles {
 
     /// Says on `say` when a file changes, for as long as what is returned lives. Where the system
     /// gives no events, that is logged, and polling has to do.
-    pub fn watch(&self, say: mpsc::Sender<Trigger>) -> Option<RecommendedWatcher> {
-        let roots = self.paths();
-        let single: BTreeSet<PathBuf> = roots
-            .iter()
-            .filter(|path| !path.is_dir())
-            .filter_map(|path| path.file_name().map(PathBuf::from))
-            .collect();
-        let folders: Vec<PathBuf> = roots.iter().filter(|path| path.is_dir()).cloned().collect();
-        let real = folders.iter().filter_map(|path| path.canonicalize().ok());
-        let folders: Vec<PathBuf> = real.chain(folders.iter().cloned()).collect();
-        let changed = move |event: notify::Result<Event>| {
-            let concerns = event.map_or(true, |event| {
-                let mut paths = event.paths.iter();
-                let ours = |path: &PathBuf| is_ours(path, &folders, &single);
-                !event.kind.is_access() && (event.paths.is_empty() || paths.any(ours))
-            });
-            // A full queue holds what makes the files be looked at already.
-            if concerns {
-                say.try_send(Trigger::Files).ok();
-            }
-        };
-        let unwatched = |what: &Path, error: notify::Error| {
+    pub fn watch(&self, say: mpsc::Sender<Trigger>) -> Option<Watching> {
+        let mut roots = Roots::default();
+        for path in self.paths() {
+            roots.add(path);
+        }
+        // A full queue holds what makes the files be looked at already.
+        let watching = roots.watch(move || {
+            say.try_send(Trigger::Files).ok();
+        });
+        let unwatched = |what: &Path, error: &notify::Error| {
             let path = what.display();
             tracing::warn!(%path, %error, "no file events; changes are found by polling");
         };
-        let watcher = notify::recommended_watcher(changed);
-        let mut watcher = watcher
-            .map_err(|error| unwatched(Path::new(""), error))
-            .ok()?;
-        for path in &roots {
-            let (folder, mode) = if path.is_dir() {
-                (path.as_path(), RecursiveMode::Recursive)
-            } else {
-                (parent(path), RecursiveMode::NonRecursive)
-            };
-            if let Err(error) = watcher.watch(folder, mode) {
-                unwatched(folder, error);
+        match &watching {
+            Ok(watching) => {
+                for (folder, error) in &watching.unwatched {
+                    unwatched(folder, error);
+                }
             }
+            Err(error) => unwatched(Path::new(""), error),
         }
-        Some(watcher)
+        watching.ok()
     }
-}
-
-/// The folder of a file.
-fn parent(path: &Path) -> &Path {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    }
-}
-
-/// Whether an event at a path may concern the rules: below one of the folders, a file that is named
-/// itself, or a link such as `..data` by which a mounted folder changes as a whole.
-fn is_ours(path: &Path, folders: &[PathBuf], single: &BTreeSet<PathBuf>) -> bool {
-    let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-    folders.iter().any(|folder| path.starts_with(folder))
-        || single.contains(&name)
-        || name.to_string_lossy().starts_with("..")
 }
 
 impl reload::Files for RuleFiles {
@@ -250,14 +216,5 @@ mod tests {
         symlink("..2", at("..next")).unwrap();
         fs::rename(at("..next"), at("..data")).unwrap();
         assert_ne!(before, look(dir.path()));
-    }
-
-    #[test]
-    fn events_beside_a_file_that_is_named_itself_do_not_concern_the_rules() {
-        let single = BTreeSet::from([PathBuf::from("map.yml")]);
-        let folders = [PathBuf::from("/rules")];
-        let ours = |path: &str| is_ours(Path::new(path), &folders, &single);
-        assert!(ours("/rules/azure/a.yml") && ours("/etc/map.yml") && ours("/etc/..data"));
-        assert!(!ours("/etc/alerts.ndjson"));
     }
 }

@@ -11,6 +11,8 @@ use crate::cases::run::{Plan, Run, run};
 use crate::cases::show;
 use crate::config::Pipelines;
 use crate::exit::Exit;
+use crate::rules::lists_folder;
+use crate::watch::Roots;
 
 /// Clears a terminal and goes to its first line.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
@@ -156,13 +158,22 @@ fn rule_path(path: &Path) -> PathBuf {
     }
 }
 
-/// What a change may happen to.
-fn watched(args: &Args, terminal: Terminal) -> Vec<PathBuf> {
-    let mut paths = args.paths.clone();
-    paths.extend(args.config.clone());
+/// What a change may happen to: cases, and records of theirs, stand beside a rule file.
+fn watched(args: &Args, terminal: Terminal) -> Roots {
+    let mut roots = Roots::default();
+    let mut rules = args.paths.clone();
+    let mut files: Vec<PathBuf> = args.config.iter().cloned().collect();
     if let Ok(plan) = plan(args, terminal) {
-        paths.extend(plan.paths);
-        paths.extend(plan.pipelines.files);
+        rules.extend(plan.paths);
+        files.extend(plan.pipelines.files);
     }
-    paths
+    let lists: Vec<PathBuf> = rules.iter().filter_map(|path| lists_folder(path)).collect();
+    files.extend(lists);
+    for path in files {
+        roots.add(path);
+    }
+    for path in rules {
+        roots.add_with_neighbours(path);
+    }
+    roots
 }
