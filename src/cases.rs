@@ -140,6 +140,19 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Case>, CaseError> {
     }
 }
 
+impl Case {
+    /// The rules that it names, each with its place.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &Place)> {
+        let fires = match &self.fires {
+            Fires::Any(_) => &[][..],
+            Fires::These(rules) => rules,
+        };
+        let fires = fires.iter().map(|one| (&*one.rule, &one.place));
+        let silent = self.silent.iter().map(|(rule, place)| (&**rule, place));
+        fires.chain(silent)
+    }
+}
+
 impl Fires {
     /// Whether something is expected to fire.
     pub fn expects_any(&self) -> bool {

@@ -21,16 +21,19 @@ use crate::cases;
 use crate::config::{Pipelines, Rules};
 
 mod choose;
+mod for_cases;
 pub mod house;
 mod list;
 mod lists;
 mod pattern;
 mod report;
 mod select;
+mod sketch;
 mod standing;
 mod walk;
 
 use choose::Choice;
+pub use for_cases::{ForCases, LeftOut, for_cases};
 pub use list::{Kind, Listed, State, Why, moment};
 pub use lists::folder_of as lists_folder;
 pub use standing::Standing;
@@ -480,7 +483,7 @@ impl<'a> Read<'a> {
             engine
         });
         let (read, compiled) = diagnostics.split_at(read);
-        list::add_errors(&mut list, read, compiled);
+        list::add_errors(&mut list, self.files, (read, compiled));
         match (&engine, read.iter().find(|one| one.is_error())) {
             (Some(engine), _) => list::add_versions(&mut list, engine),
             (None, Some(error)) => list::skip_all(&mut list, error),

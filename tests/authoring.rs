@@ -70,6 +70,62 @@ fn new_rule_is_sound_and_is_never_written_over() {
 }
 
 #[test]
+fn new_rule_without_an_author_passes_its_own_check_and_cases() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = ["--logsource", "azure/auditlogs", "rules"];
+    let arguments = [&["new", "rule", "--title", "Guest Invited"][..], &source].concat();
+    let output = palisade(folder.path(), &arguments, "");
+    assert_eq!(text(&output.stderr), "");
+    let found = done(folder.path(), &["check", "rules"], "");
+    assert_eq!(found, "1 rule, 0 correlations; 0 errors, 0 warnings\n");
+    let tested = done(folder.path(), &["test", "rules"], "");
+    assert!(tested.contains("2 cases: 2 passed"), "{tested}");
+    let rule = fs::read_to_string(folder.path().join("rules/guest_invited.yml")).expect("a file");
+    assert!(rule.contains("\nname: guest_invited\n"), "{rule}");
+    let cases = fs::read_to_string(folder.path().join("rules/guest_invited.cases.yml"));
+    assert!(cases.expect("a file").contains("category: AuditLogs\n"));
+}
+
+#[test]
+fn new_rule_for_a_log_source_that_nothing_has_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["new", "rule", "--logsource", "azure/auditlog", "rules"];
+    let output = palisade(folder.path(), &arguments, "");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        text(&output.stderr),
+        "no known log type has the log source `azure/auditlog`; did you mean `azure/auditlogs`?\n"
+    );
+}
+
+#[test]
+fn new_case_takes_the_title_of_a_rule() {
+    let folder = tempfile::tempdir().expect("a folder");
+    new_rule(folder.path());
+    let event = r#"{"time":"2026-03-02T09:00:00Z","category":"SignInLogs","operationName":"Operation to look for"}"#;
+    let arguments = [
+        "new",
+        "case",
+        "--rules",
+        "rules",
+        "--rule",
+        "odd sign-in",
+        "-",
+    ];
+    let said = done(folder.path(), &arguments, event);
+    assert!(said.ends_with("rules/odd_sign_in.cases.yml\n"), "{said}");
+    let rule = fs::read_to_string(folder.path().join("rules/odd_sign_in.yml")).expect("a file");
+    let other = rule
+        .replace("name: odd_sign_in", "name: other")
+        .replace("\nid: ", "\nid: 0");
+    fs::write(folder.path().join("rules/other.yml"), other).expect("a file");
+    let output = palisade(folder.path(), &arguments, event);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("several rules have the title"), "{said}");
+}
+
+#[test]
 fn new_rule_leaves_a_case_file_without_its_rule_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("rules")).expect("a folder");

@@ -260,6 +260,38 @@ fn everything_that_is_wrong_with_a_case_file_is_said_at_once() {
 }
 
 #[test]
+fn a_wrong_rule_and_files_that_cannot_be_used_are_said_together() {
+    let folder = folder(
+        "cases:
+  - name: three
+    fires: [wrng]
+    records:
+      - {file: /etc/hostname}
+      - {file: absent.json}
+",
+    );
+    let expected = [("PAL0905", 3), ("PAL0906", 5), ("PAL0906", 6)];
+    let expected = expected.map(|(code, line)| (code.to_owned(), line));
+    assert_eq!(codes(folder.path()), expected);
+}
+
+#[test]
+fn a_failing_case_says_nothing_of_repeats_that_are_not_held_back() {
+    let folder = folder(&format!(
+        "cases:\n  - name: the scanner fires\n    fires: [wrong]\n    records:\n      - {}\n",
+        record("50126", "scanner")
+    ));
+    let suppressed = RULES.split("---").next().expect("the first").to_owned()
+        + "palisade: {suppress: {by: [identity], for: 1h}}\n";
+    put(folder.path(), "rules/a.yml", &suppressed);
+    let output = test(folder.path(), &[]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("✓ identity: scanner"), "{said}");
+    assert!(!said.contains("single"), "{said}");
+}
+
+#[test]
 fn records_come_from_a_file_beside_the_cases() {
     let line = |code: &str, user: &str| {
         format!(
@@ -408,6 +440,124 @@ fn check_says_the_same_of_case_files() {
     assert!(said.contains("did you mean `records`?"), "{said}");
 }
 
+/// A folder whose configuration has these `rules`, and cases of rules that those leave out or not.
+fn configured(rules: &str) -> tempfile::TempDir {
+    let hit = record("50126", "kim");
+    let folder = folder(&format!(
+        "cases:
+  - {{name: the base, fires: [wrong], records: [{{{hit}}}]}}
+  - name: the correlation
+    fires: [{{rule: wrong, times: 3}}, spray]
+    records: [{{repeat: 3, every: 1s, {hit}}}]
+  - {{name: any, fires: true, records: [{{{hit}}}]}}
+"
+    ));
+    let other = "title: Other\nid: 6f1c3d0e-6a55-4a0b-9b43-0c2f1f1b7a10\nlogsource: {product: azure}\n\
+                 detection: {s: {identity: kim}, condition: s}\nlevel: low\nstatus: test\n";
+    put(folder.path(), "rules/more/b.yml", other);
+    let case = format!("cases:\n  - {{name: other, fires: true, records: [{{{hit}}}]}}\n");
+    put(folder.path(), "rules/more/b.cases.yml", &case);
+    let config = format!(
+        "rules:\n{rules}\nsources:\n  - {{name: s, type: file, path: [x.json]}}\n\
+         http: {{listen: \"127.0.0.1:0\"}}\n"
+    );
+    put(folder.path(), "palisade.yaml", &config);
+    folder
+}
+
+/// What `test -c palisade.yaml` with these arguments prints, and its status.
+fn test_configured(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .args(["test", "-c", "palisade.yaml"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the program ends");
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    (said, output.status.code())
+}
+
+#[test]
+fn a_case_whose_rule_the_configuration_leaves_out_says_so_and_does_not_fail() {
+    for (rules, why) in [
+        ("  - {path: rules, exclude: [more/**]}", "excluded"),
+        ("  - {path: rules, include: [a.yml]}", "excluded"),
+        ("  - {path: rules, min_level: medium}", "below medium"),
+        ("  - {path: rules, status: [stable]}", "status test"),
+        (
+            "  paths: [rules]\n  overrides: {6f1c3d0e-6a55-4a0b-9b43-0c2f1f1b7a10: {disabled: true}}",
+            "disabled",
+        ),
+    ] {
+        let folder = configured(rules);
+        let (said, status) = test_configured(folder.path(), &[]);
+        assert_eq!(status, Some(0), "{rules}: {said}");
+        let line = format!("b.cases.yml  1 case left out: its rule is left out: {why}\n");
+        assert!(said.contains(&line), "{rules}: {said}");
+        let sum = "4 cases: 3 passed, 0 failed, 1 left out, in ";
+        assert!(said.contains(sum), "{rules}: {said}");
+    }
+}
+
+#[test]
+fn the_other_cases_of_a_file_of_which_one_rule_is_left_out_are_judged() {
+    let folder = configured("  paths: [rules]\n  overrides: {spray: {disabled: true}}");
+    let (said, status) = test_configured(folder.path(), &["--format", "json"]);
+    assert_eq!(status, Some(0), "{said}");
+    let json: Value = serde_json::from_str(&said).expect("JSON");
+    let judged = json["cases"].as_array().expect("a list").iter();
+    let judged: Vec<&str> = judged.filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(judged, ["the base", "any", "other"]);
+    assert_eq!(json["left_out"][0]["name"], "the correlation");
+    let why = "`Many wrong passwords` is left out: disabled";
+    assert_eq!(json["left_out"][0]["why"], why);
+    let (xml, _) = test_configured(folder.path(), &["--format", "junit"]);
+    well_formed(&xml).expect("XML");
+    assert!(xml.contains("errors=\"0\" skipped=\"1\""), "{xml}");
+    let skipped = "<skipped message=\"`Many wrong passwords` is left out: disabled\"/>";
+    assert!(xml.contains(skipped), "{xml}");
+}
+
+#[test]
+fn a_case_that_fails_without_its_rule_is_not_blamed_on_the_others() {
+    let folder = configured("  paths: [rules]\n  overrides: {Wrong: {disabled: true}}");
+    // Nothing is left of the correlation without its base.
+    let (said, status) = test_configured(folder.path(), &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("`wrong` is disabled by the configuration"),
+        "{said}"
+    );
+    put(
+        folder.path(),
+        "rules/a.yml",
+        &RULES.replace("---\n", "level: low\n---\nlevel: high\n"),
+    );
+    let folder_of = configured("  - {path: rules, min_level: high}");
+    put(
+        folder_of.path(),
+        "rules/a.yml",
+        &format!(
+            "{}level: low\n---\ntitle: Loud\nname: loud\nlevel: high\nlogsource: {{product: azure}}\n\
+         detection: {{s: {{identity: nobody}}, condition: s}}\n",
+            RULES.split("---").next().expect("the first")
+        ),
+    );
+    let cases = format!(
+        "cases:\n  - {{name: any, fires: true, records: [{{{}}}]}}\n  \
+         - {{name: typo, fires: [lod], records: []}}\n",
+        record("50126", "kim")
+    );
+    put(folder_of.path(), "rules/a.cases.yml", &cases);
+    let (said, status) = test_configured(folder_of.path(), &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("1 case left out: `Wrong password` is left out: below high"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `loud`?"), "{said}");
+}
+
 /// A process that is ended with the test.
 struct Watching(Child);
 
@@ -455,6 +605,37 @@ fn a_change_of_a_file_runs_the_cases_again() {
         summaries[..2],
         ["1 case: 1 passed, 0 failed", "1 case: 0 passed, 1 failed"]
     );
+}
+
+#[test]
+fn a_change_of_a_list_beside_the_rules_runs_the_cases_again() {
+    let folder = folder(&format!(
+        "cases:\n  - name: one fires\n    fires: [wrong]\n    records:\n      - {}\n",
+        record("50126", "kim")
+    ));
+    let listed = RULES.replace("identity: scanner", "identity|in_list: known");
+    put(folder.path(), "rules/a.yml", &listed);
+    put(folder.path(), "lists/known.txt", "scanner\n");
+    let mut process = Watching(
+        Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .args(["test", "rules", "--watch"])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts"),
+    );
+    let ready = marks(process.0.stderr.take().expect("a pipe"));
+    let patience = Duration::from_mins(1);
+    ready.recv_timeout(patience).expect("the first run");
+    put(folder.path(), "lists/known.txt", "scanner\nkim\n");
+    ready.recv_timeout(patience).expect("the second run");
+    drop(process.0.kill());
+    let mut said = String::new();
+    let mut stdout = process.0.stdout.take().expect("a pipe");
+    stdout.read_to_string(&mut said).expect("text");
+    assert!(said.contains("1 case: 1 passed, 0 failed"), "{said}");
+    assert!(said.contains("1 case: 0 passed, 1 failed"), "{said}");
 }
 
 /// One message for every time that the program waits for changes.

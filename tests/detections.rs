@@ -9,7 +9,7 @@ use palisade::cases::judge::Library;
 use palisade::cases::records::records;
 use palisade::cases::run::{Plan, run};
 use palisade::cases::{Case, form, show};
-use palisade::config::Pipelines;
+use palisade::config::{Pipelines, Rules};
 use palisade_detect::diagnostic::{Color, Diagnostic};
 use palisade_detect::list::{Format, List, ListFile, Lists};
 use palisade_detect::rule::parse;
@@ -113,7 +113,7 @@ fn cases_of(rule: &str) -> Vec<Case> {
 #[test]
 fn every_case_is_judged_as_it_says() {
     let run = run(&Plan {
-        paths: vec![folder()],
+        rules: Rules::of_paths(&[folder()]),
         pipelines: Pipelines::built_in(),
         filter: None,
     });

@@ -122,6 +122,21 @@ fn skipped_rule_is_logged_counted_and_named_while_the_others_go_on() {
         (Some(7), Some(5))
     );
     assert_eq!(fields["rule"], "11111111-aaaa-4aaa-8aaa-000000000002");
+    let help = fields["help"].as_str().unwrap_or_default();
+    assert!(help.contains("value_placeholders"), "{fields:#}");
+}
+
+#[test]
+fn what_is_logged_of_a_file_names_no_rule() {
+    let folder = folder("rules: rules", free_port());
+    fs::write(folder.path().join("rules/broken.yml"), "title: [\n").expect("a file");
+    let output = output(folder.path(), &["run"]);
+    let logged = text(&output.stderr)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"))
+        .find(|line| line["file"] == "rules/broken.yml")
+        .expect("the diagnostic is logged");
+    assert_eq!(logged.get("rule"), None, "{logged:#}");
 }
 
 #[test]

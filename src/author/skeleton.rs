@@ -2,6 +2,7 @@
 //!
 //! Both are valid as they are, and the cases hold: whoever fills them in changes something that works.
 
+use palisade_detect::diagnostic::suggestion;
 use palisade_detect::logsource::Logsource;
 use palisade_ingest::log_type::{ALL, When};
 
@@ -14,11 +15,19 @@ const NAME_CHARS_MAX: usize = 60;
 const WANTED: &str = "Operation to look for";
 const OTHER: &str = "Another operation";
 
+/// Who writes the rule, where that is not said.
+const WHO: &str = "Who to ask about this rule";
+
+/// Categories of log sources whose records are known by more than that.
+const USUAL: &[(&str, &str)] = &[("auditlogs", "AuditLogs")];
+
 /// What is put into a skeleton.
 #[derive(Debug, Clone)]
 pub struct Blank<'a> {
     /// Title of the rule.
     pub title: &'a str,
+    /// Its name, by which correlations and cases refer to it.
+    pub name: &'a str,
     /// Its id, a new UUID.
     pub id: &'a str,
     /// Today, such as `2026-11-25`.
@@ -92,9 +101,6 @@ pub fn logsource(text: &str) -> Result<Logsource, String> {
 
 /// The rule's text.
 pub fn rule(blank: &Blank<'_>) -> String {
-    let author = blank
-        .author
-        .map(|name| format!("author: {}\n", scalar(name)));
     let mut logsource = String::new();
     let parts = [
         ("product", &blank.logsource.product),
@@ -109,13 +115,14 @@ pub fn rule(blank: &Blank<'_>) -> String {
     format!(
         "title: {title}\n\
          id: {id}\n\
+         name: {name}\n\
          status: experimental\n\
          description: |\n  \
            What the attacker does, and why it matters.\n  \
            Triage: what to look at first. Blind spot: what this rule does not see.\n\
          references:\n  \
            - https://attack.mitre.org/techniques/T1078/004/\n\
-         {author}\
+         author: {author}\n\
          date: {date}\n\
          tags:\n  \
            - attack.initial-access\n  \
@@ -131,7 +138,8 @@ pub fn rule(blank: &Blank<'_>) -> String {
          level: medium\n",
         title = scalar(blank.title),
         id = blank.id,
-        author = author.unwrap_or_default(),
+        name = scalar(blank.name),
+        author = scalar(blank.author.unwrap_or(WHO)),
         date = blank.date,
     )
 }
@@ -154,8 +162,30 @@ pub fn cases(logsource: &Logsource) -> String {
     )
 }
 
+/// What to say of a log source that no known log type has.
+pub fn unknown(asked: &Logsource) -> Option<String> {
+    let rows = ALL.iter().copied().flatten();
+    let known: Vec<&Logsource> = rows.flat_map(|row| row.log_type.logsources).collect();
+    if known.iter().any(|one| asked.covers(one)) {
+        return None;
+    }
+    let names: Vec<String> = known.iter().map(ToString::to_string).collect();
+    let help = suggestion(&asked.to_string(), names.iter().map(String::as_str));
+    let help =
+        help.unwrap_or_else(|| "`palisade decode` shows the log source of a record".to_owned());
+    Some(format!(
+        "no known log type has the log source `{asked}`; {help}"
+    ))
+}
+
 /// The category by which records of a log source are known, if there is one.
 fn category(asked: &Logsource) -> Option<&'static str> {
+    let usual = USUAL
+        .iter()
+        .find(|(service, _)| asked.service.as_deref() == Some(service));
+    if let Some((_, category)) = usual {
+        return Some(category);
+    }
     let rows = ALL.iter().copied().flatten();
     rows.filter(|row| row.log_type.logsources.iter().any(|one| asked.covers(one)))
         .find_map(|row| match row.when {
@@ -171,6 +201,7 @@ mod tests {
     use palisade_detect::diagnostic::Color;
     use palisade_detect::engine::EngineOptions;
     use palisade_detect::rule::RuleFile;
+    use palisade_ingest::decode::{Decoded, Hints, decode};
 
     use super::*;
     use crate::cases as judged;
@@ -211,6 +242,7 @@ mod tests {
             let logsource = logsource(name).expect("valid");
             let text = rule(&Blank {
                 title,
+                name: "a_name",
                 id: "7a1c3d0e-6a55-4a0b-9b43-0c2f1f1b7a10",
                 date: "2026-11-25",
                 author: Some("Ann: of #1"),
@@ -236,5 +268,44 @@ mod tests {
                 assert!(verdict.reasons.is_empty(), "{name}: {:?}", verdict.reasons);
             }
         }
+    }
+
+    #[test]
+    fn records_of_the_cases_are_of_the_log_type_that_the_rule_is_about() {
+        for name in ["azure/signinlogs", "azure/auditlogs"] {
+            let asked = logsource(name).expect("valid");
+            let category = category(&asked).expect("one is usual");
+            let record = format!(
+                r#"{{"time":"2026-03-02T09:00:00Z","category":"{category}","operationName":"x"}}"#
+            );
+            let mut seen = Vec::new();
+            decode(Some(record.as_bytes()), &Hints::default(), &mut |decoded| {
+                if let Decoded::Event(_, event) = decoded {
+                    seen.push(event.log_type.name);
+                    let sources = event.log_type.logsources;
+                    assert!(sources.iter().any(|one| asked.covers(one)), "{name}");
+                }
+            });
+            assert_eq!(seen.len(), 1, "{name}");
+            assert_ne!(seen, ["entra_custom_security_attribute_audit"]);
+        }
+        let audit = logsource("azure/auditlogs").expect("valid");
+        assert_eq!(category(&audit), Some("AuditLogs"));
+    }
+
+    #[test]
+    fn log_source_of_no_log_type_is_said_with_a_near_one() {
+        let said = |name: &str| unknown(&logsource(name).expect("valid"));
+        assert_eq!(said("azure/signinlogs"), None);
+        assert_eq!(said("azure"), None);
+        assert_eq!(
+            said("azure/signinlog").as_deref(),
+            Some(
+                "no known log type has the log source `azure/signinlog`; did you mean `azure/signinlogs`?"
+            )
+        );
+        assert!(
+            said("product=linux,category=x").is_some_and(|said| said.contains("palisade decode"))
+        );
     }
 }

@@ -137,11 +137,7 @@ impl<'r> Library<'r> {
 
     /// What is wrong with the rules that a case names.
     pub fn unknown(&self, case: &Case, file: &str) -> Vec<Diagnostic> {
-        let mut named: Vec<(&str, &Place)> = Vec::new();
-        if let Fires::These(rules) = &case.fires {
-            named.extend(rules.iter().map(|one| (&*one.rule, &one.place)));
-        }
-        named.extend(case.silent.iter().map(|(rule, place)| (&**rule, place)));
+        let named: Vec<(&str, &Place)> = case.names().collect();
         if named.is_empty() {
             return Vec::new();
         }

@@ -72,6 +72,26 @@ pub fn records(case: &Case, folder: Option<&Folder>) -> Result<Vec<Vec<u8>>, Dia
     Ok(records)
 }
 
+/// Every file and selection of a case that cannot be used, else the limit that is exceeded.
+pub fn problems(case: &Case, folder: &Folder) -> Vec<Diagnostic> {
+    let of_file = |step: &Step| match &step.content {
+        Content::Inline(_) => None,
+        Content::File {
+            path,
+            place,
+            select,
+            select_place,
+        } => resolve(path, place, folder)
+            .and_then(|path| chosen(&path, place, (select, select_place)))
+            .err(),
+    };
+    let found: Vec<Diagnostic> = case.steps.iter().filter_map(of_file).collect();
+    if found.is_empty() {
+        return records(case, Some(folder)).err().into_iter().collect();
+    }
+    found
+}
+
 fn after(step: &Step, n: u32) -> Span {
     let every = step.every.ticks().saturating_mul(i64::from(n));
     Span::from_ticks(step.at.ticks().saturating_add(every))

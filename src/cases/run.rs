@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use palisade_detect::diagnostic::{Diagnostic, Place, code};
 use palisade_detect::pipeline;
-use palisade_detect::rule::{RuleFile, RuleSet, parse};
+use palisade_detect::rule::{RuleFile, RuleSet};
 
-use super::judge::{Library, Verdict};
-use super::records::{Folder, records};
-use super::{CaseFile, form};
+use super::judge::{Judge, Library, Verdict};
+use super::records::{self, Folder};
+use super::{Case, CaseFile, Fires, form};
 use crate::clock::Clock;
-use crate::config::Pipelines;
-use crate::rules::{self, Findings};
+use crate::config::{Pipelines, Rules};
+use crate::rules::{self, Findings, ForCases, Why};
 
 /// Threads that judge; more have nothing to do on rules of usual numbers.
 const WORKERS_MAX: usize = 8;
@@ -25,8 +25,8 @@ const WORKERS_MAX: usize = 8;
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Rule files and folders; the cases stand beside the rules.
-    pub paths: Vec<PathBuf>,
+    /// Which rules; the cases stand beside them.
+    pub rules: Rules,
     /// What makes the rules fit the records.
     pub pipelines: Pipelines,
     /// Only cases whose file or name holds this, without regard to case.
@@ -40,6 +40,8 @@ pub struct Run {
     pub findings: Findings,
     /// The cases in the order of their files.
     pub results: Vec<Judged>,
+    /// The cases whose rules the configuration leaves out.
+    pub left_out: Vec<LeftOut>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -57,6 +59,19 @@ pub struct Judged {
     pub verdict: Verdict,
     /// How long that took.
     pub elapsed: Duration,
+}
+
+/// A case that was not judged, as it is about a rule that the configuration leaves out.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// Its file.
+    pub file: Arc<str>,
+    /// Line of the case.
+    pub line: u32,
+    /// What it shows.
+    pub name: String,
+    /// Which rule is left out, and why.
+    pub why: String,
 }
 
 impl Judged {
@@ -81,27 +96,26 @@ impl Run {
 /// Judges all cases.
 pub fn run(plan: &Plan) -> Run {
     let clock = Clock::start();
-    let (files, mut problems) = rules::walk(&plan.paths);
-    let (case_files, unreadable) = rules::cases(&plan.paths);
+    let mut chosen = rules::for_cases(&plan.rules);
+    let mut run = Run::default();
+    let mut problems = std::mem::take(&mut chosen.findings.diagnostics);
+    run.findings.join(std::mem::take(&mut chosen.findings));
     let (maps, unread) = rules::pipeline_files(&plan.pipelines);
-    let (mut set, found) = parse::parse(&files);
-    let lists = rules::give_lists(&plan.paths, &mut set);
-    problems.extend(
-        unreadable
-            .into_iter()
-            .chain(unread)
-            .chain(found)
-            .chain(lists),
-    );
+    problems.extend(unread);
     let pipelines = pipeline::parse(&maps).unwrap_or_else(|found| {
         problems.extend(found);
         Vec::new()
     });
-    let library = Library::new(&files, &set, &pipelines);
     let work = Work {
-        library: &library,
+        library: &Library::new(&chosen.files, &chosen.set, &pipelines),
         plan,
-        files: &case_files,
+        roots: plan
+            .rules
+            .paths
+            .iter()
+            .map(|path| path.path.clone())
+            .collect(),
+        chosen: &chosen,
         next: AtomicUsize::new(0),
         done: Mutex::default(),
         clock,
@@ -110,14 +124,16 @@ pub fn run(plan: &Plan) -> Run {
     if problems.iter().all(|one| !is_of(one, &maps)) {
         work.all();
     }
-    let mut run = Run::default();
     let done = work.done.into_inner().unwrap_or_default();
     for (_, mut part) in done {
         problems.append(&mut part.problems);
         run.results.append(&mut part.results);
+        run.left_out.append(&mut part.left_out);
     }
     problems.dedup();
-    run.findings = findings(problems, &[&files, &case_files, &maps]);
+    let files = [&chosen.files, &chosen.cases, &maps];
+    run.findings
+        .join(findings(problems, &files.map(Vec::as_slice)));
     run.elapsed = clock.elapsed();
     run
 }
@@ -142,7 +158,7 @@ pub fn problems(
         if let Some(rule) = rule_file(&read, &library) {
             for case in &read.cases {
                 problems.extend(library.unknown(case, &rule));
-                problems.extend(records(case, Some(&folder)).err());
+                problems.extend(records::problems(case, &folder));
             }
         }
         if read.is_yaml {
@@ -156,7 +172,8 @@ pub fn problems(
 struct Work<'w> {
     library: &'w Library<'w>,
     plan: &'w Plan,
-    files: &'w [RuleFile],
+    roots: Vec<PathBuf>,
+    chosen: &'w ForCases,
     next: AtomicUsize,
     done: Mutex<BTreeMap<usize, Part>>,
     clock: Clock,
@@ -167,12 +184,13 @@ struct Work<'w> {
 struct Part {
     problems: Vec<Diagnostic>,
     results: Vec<Judged>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Work<'_> {
     fn all(&self) {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let workers = workers.min(WORKERS_MAX).min(self.files.len());
+        let workers = workers.min(WORKERS_MAX).min(self.chosen.cases.len());
         thread::scope(|scope| {
             for _ in 1..workers {
                 scope.spawn(|| self.some());
@@ -184,7 +202,7 @@ impl Work<'_> {
     fn some(&self) {
         loop {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = self.files.get(place) else {
+            let Some(file) = self.chosen.cases.get(place) else {
                 return;
             };
             let part = self.file(file);
@@ -205,6 +223,11 @@ impl Work<'_> {
             };
             filter.as_ref().is_none_or(holds)
         });
+        if let Some(why) = left_out_whole(&read, self.chosen) {
+            let why = format!("its rule is left out: {why}");
+            part.leave_out(read.cases, &why);
+            return part;
+        }
         part.problems.append(&mut read.problems);
         part.problems.extend(alone(&read, self.library));
         let Some(rule) = rule_file(&read, self.library) else {
@@ -219,27 +242,74 @@ impl Work<'_> {
         if hopeless {
             return part;
         }
-        let folder = folder(&file.name, &self.plan.paths);
         for case in read.cases {
-            let unknown = self.library.unknown(&case, &rule);
-            if !unknown.is_empty() {
-                part.problems.extend(unknown);
-                continue;
-            }
-            let start = self.clock.elapsed();
-            match judge.judge(&case, Some(&folder)) {
-                Err(problem) => part.problems.push(problem),
-                Ok(verdict) => part.results.push(Judged {
-                    file: Arc::clone(&file.name),
-                    line: case.place.line,
-                    name: case.name,
-                    verdict,
-                    elapsed: self.clock.elapsed().saturating_sub(start),
-                }),
-            }
+            self.case(case, (&rule, &judge), &mut part);
         }
         part
     }
+
+    /// Judges one case, unless it is about a rule that is left out.
+    fn case(&self, case: Case, (rule, judge): (&str, &Judge), part: &mut Part) {
+        let folder = folder(&case.place.file, &self.roots);
+        let unknown = self.library.unknown(&case, rule);
+        if !unknown.is_empty() {
+            let missing = case
+                .names()
+                .find_map(|(name, _)| self.chosen.left_out(name));
+            if let Some(rule) = missing {
+                part.leave_out([case], &why(rule));
+            } else {
+                part.problems.extend(unknown);
+                part.problems.extend(records::problems(&case, &folder));
+            }
+            return;
+        }
+        let start = self.clock.elapsed();
+        let Ok(verdict) = judge.judge(&case, Some(&folder)) else {
+            let found = records::problems(&case, &folder);
+            return part.problems.extend(found);
+        };
+        // Any rule of the file would do, and one is not there that may be meant.
+        if !verdict.reasons.is_empty()
+            && matches!(case.fires, Fires::Any(true))
+            && let Some(rule) = self.chosen.left_out_of(rule).next()
+        {
+            return part.leave_out([case], &why(rule));
+        }
+        part.results.push(Judged {
+            file: Arc::clone(&case.place.file),
+            line: case.place.line,
+            name: case.name,
+            verdict,
+            elapsed: self.clock.elapsed().saturating_sub(start),
+        });
+    }
+}
+
+impl Part {
+    fn leave_out(&mut self, cases: impl IntoIterator<Item = Case>, why: &str) {
+        let cases = cases.into_iter().map(|case| LeftOut {
+            file: case.place.file,
+            line: case.place.line,
+            name: case.name,
+            why: why.to_owned(),
+        });
+        self.left_out.extend(cases);
+    }
+}
+
+/// Which rule is left out, and why.
+fn why(rule: &rules::LeftOut) -> String {
+    format!("`{}` is left out: {}", rule.title, rule.why)
+}
+
+/// Why no rule beside these cases is chosen, if none is.
+fn left_out_whole(file: &CaseFile, chosen: &ForCases) -> Option<Why> {
+    let (stem, _) = file.name.rsplit_once(".cases.")?;
+    let mut names = ["yml", "yaml"]
+        .into_iter()
+        .map(|end| format!("{stem}.{end}"));
+    names.find_map(|name| chosen.why_left_out(&name))
 }
 
 /// The rule file beside a case file: the same name without `.cases`.

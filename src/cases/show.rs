@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use palisade_detect::diagnostic::{Color, Diagnostic, printable};
 use serde_json::{Value, json};
 
-use super::run::{Judged, Run};
+use super::run::{Judged, LeftOut, Run};
 use crate::explain::text::{Show, Writer};
 
 /// For people: what failed in full, then how many.
@@ -36,7 +36,18 @@ pub fn pretty(run: &Run, color: Color) -> String {
             ),
         }
     }
-    let total = run.results.len();
+    for (file, (all, why)) in left_out(run) {
+        let (file, why) = (printable(file), printable(why));
+        line(
+            &mut out,
+            format_args!("- {file}  {} left out: {why}", count(all, "case")),
+        );
+    }
+    let total = run.results.len() + run.left_out.len();
+    let left_out = match run.left_out.len() {
+        0 => String::new(),
+        number => format!(", {number} left out"),
+    };
     let errors = match run.findings.errors() {
         0 => String::new(),
         errors => format!(", {}", count(errors, "error")),
@@ -44,13 +55,25 @@ pub fn pretty(run: &Run, color: Color) -> String {
     line(
         &mut out,
         format_args!(
-            "{}: {} passed, {failed} failed{errors}, in {:.2} s",
+            "{}: {} passed, {failed} failed{left_out}{errors}, in {:.2} s",
             count(total, "case"),
-            total - failed,
+            run.results.len() - failed,
             run.elapsed.as_secs_f64()
         ),
     );
     out
+}
+
+/// Cases that are left out by file and reason, how many each.
+fn left_out(run: &Run) -> Vec<(&str, (usize, &str))> {
+    let mut found: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for case in &run.left_out {
+        *found.entry((&case.file, &case.why)).or_default() += 1;
+    }
+    let by_file = found.into_iter();
+    by_file
+        .map(|((file, why), all)| (file, (all, why)))
+        .collect()
 }
 
 fn failure(case: &Judged, color: Color, out: &mut String) {
@@ -112,7 +135,8 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// For programs:
-/// `{"cases":[{"file","line","name","passed","seconds","reasons","explanation"}],"diagnostics":[…]}`.
+/// `{"cases":[{"file","line","name","passed","seconds","reasons","explanation"}],
+/// "left_out":[{"file","line","name","why"}],"diagnostics":[…]}`.
 pub fn json(run: &Run) -> Value {
     let cases: Vec<Value> = run
         .results
@@ -129,9 +153,13 @@ pub fn json(run: &Run) -> Value {
             })
         })
         .collect();
+    let left_out = run.left_out.iter().map(
+        |case| json!({"file": &*case.file, "line": case.line, "name": case.name, "why": case.why}),
+    );
     let diagnostics: Vec<Value> = run.findings.diagnostics.iter().map(diagnostic).collect();
     json!({
         "cases": cases,
+        "left_out": left_out.collect::<Vec<_>>(),
         "diagnostics": diagnostics,
         "passed": run.results.len() - run.failed(),
         "failed": run.failed(),
@@ -155,85 +183,119 @@ fn diagnostic(one: &Diagnostic) -> Value {
 /// `JUnit` XML, as the collectors of test results read it: a suite for each case file, and errors for
 /// files that cannot be judged.
 pub fn junit(run: &Run) -> String {
-    let mut suites: BTreeMap<&str, (Vec<&Judged>, Vec<&Diagnostic>)> = BTreeMap::new();
+    let mut suites: BTreeMap<&str, Suite<'_>> = BTreeMap::new();
     for case in &run.results {
-        suites.entry(&case.file).or_default().0.push(case);
+        suites.entry(&case.file).or_default().cases.push(case);
+    }
+    for case in &run.left_out {
+        suites.entry(&case.file).or_default().left_out.push(case);
     }
     for problem in run.findings.diagnostics.iter().filter(|one| one.is_error()) {
-        suites
-            .entry(&problem.place.file)
-            .or_default()
-            .1
-            .push(problem);
+        let suite = suites.entry(&problem.place.file).or_default();
+        suite.problems.push(problem);
     }
-    let errors: usize = suites.values().map(|(_, problems)| problems.len()).sum();
+    let errors: usize = suites.values().map(|suite| suite.problems.len()).sum();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     line(
         &mut out,
         format_args!(
             "<testsuites name=\"palisade test\" tests=\"{}\" failures=\"{}\" errors=\"{errors}\" \
-         time=\"{:.3}\">",
-            run.results.len() + errors,
+         skipped=\"{}\" time=\"{:.3}\">",
+            run.results.len() + run.left_out.len() + errors,
             run.failed(),
+            run.left_out.len(),
             run.elapsed.as_secs_f64()
         ),
     );
-    for (file, (cases, problems)) in suites {
-        suite(file, &cases, &problems, &mut out);
+    for (file, suite) in suites {
+        suite.write(file, &mut out);
     }
     out.push_str("</testsuites>\n");
     out
 }
 
-fn suite(file: &str, cases: &[&Judged], problems: &[&Diagnostic], out: &mut String) {
-    let failures = cases.iter().filter(|case| !case.passed()).count();
-    let time: f64 = cases.iter().map(|case| case.elapsed.as_secs_f64()).sum();
-    let name = escaped(file);
+/// A case file for `JUnit`.
+#[derive(Default)]
+struct Suite<'r> {
+    cases: Vec<&'r Judged>,
+    left_out: Vec<&'r LeftOut>,
+    problems: Vec<&'r Diagnostic>,
+}
+
+impl Suite<'_> {
+    fn write(&self, file: &str, out: &mut String) {
+        let failures = self.cases.iter().filter(|case| !case.passed()).count();
+        let time: f64 = self
+            .cases
+            .iter()
+            .map(|case| case.elapsed.as_secs_f64())
+            .sum();
+        let (errors, left_out) = (self.problems.len(), self.left_out.len());
+        let tests = self.cases.len() + left_out + errors;
+        let name = escaped(file);
+        line(
+            out,
+            format_args!(
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" \
+                 errors=\"{errors}\" skipped=\"{left_out}\" time=\"{time:.3}\">"
+            ),
+        );
+        for problem in &self.problems {
+            error(problem, &name, out);
+        }
+        for case in &self.cases {
+            judged(case, &name, out);
+        }
+        for case in &self.left_out {
+            line(
+                out,
+                format_args!(
+                    "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" \
+                     time=\"0.000\">\n      <skipped message=\"{}\"/>\n    </testcase>",
+                    escaped(&case.name),
+                    case.line,
+                    escaped(&case.why)
+                ),
+            );
+        }
+        out.push_str("  </testsuite>\n");
+    }
+}
+
+fn error(problem: &Diagnostic, name: &str, out: &mut String) {
     line(
         out,
         format_args!(
-            "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\" \
-         time=\"{time:.3}\">",
-            cases.len() + problems.len(),
-            problems.len()
+            "    <testcase classname=\"{name}\" name=\"{}\" time=\"0.000\">\n      \
+             <error type=\"{}\" message=\"{}\">{}</error>\n    </testcase>",
+            escaped(&format!("loads ({})", problem.code)),
+            escaped(problem.code),
+            escaped(&problem.message),
+            escaped(&problem.to_string())
         ),
     );
-    for problem in problems {
-        line(
-            out,
-            format_args!(
-                "    <testcase classname=\"{name}\" name=\"{}\" time=\"0.000\">\n      \
-             <error type=\"{}\" message=\"{}\">{}</error>\n    </testcase>",
-                escaped(&format!("loads ({})", problem.code)),
-                escaped(problem.code),
-                escaped(&problem.message),
-                escaped(&problem.to_string())
-            ),
-        );
+}
+
+fn judged(case: &Judged, name: &str, out: &mut String) {
+    let open = format!(
+        "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" \
+         time=\"{:.3}\"",
+        escaped(&case.name),
+        case.line,
+        case.elapsed.as_secs_f64()
+    );
+    if case.passed() {
+        return line(out, format_args!("{open}/>"));
     }
-    for case in cases {
-        let open = format!(
-            "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" \
-             time=\"{:.3}\"",
-            escaped(&case.name),
-            case.line,
-            case.elapsed.as_secs_f64()
-        );
-        if case.passed() {
-            line(out, format_args!("{open}/>"));
-            continue;
-        }
-        line(
-            out,
-            format_args!(
-                "{open}>\n      <failure type=\"verdict\" message=\"{}\">{}</failure>\n    \
+    line(
+        out,
+        format_args!(
+            "{open}>\n      <failure type=\"verdict\" message=\"{}\">{}</failure>\n    \
              </testcase>",
-                escaped(&case.verdict.reasons.join("; ")),
-                escaped(&details(case, Color::Never))
-            ),
-        );
-    }
-    out.push_str("  </testsuite>\n");
+            escaped(&case.verdict.reasons.join("; ")),
+            escaped(&details(case, Color::Never))
+        ),
+    );
 }
 
 /// Text for XML: markup escaped, and what XML 1.0 cannot hold replaced.

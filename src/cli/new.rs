@@ -72,7 +72,7 @@ pub struct RuleArgs {
 /// Options of `new case`.
 #[derive(Debug, clap::Args)]
 pub struct CaseArgs {
-    /// The rule, by its id or name.
+    /// The rule, by its id, name or title.
     #[arg(long, value_name = "ID")]
     pub rule: String,
     /// Rule file or folder to look for it; may be given several times.
@@ -120,6 +120,7 @@ fn rule(args: &RuleArgs) -> anyhow::Result<Exit> {
     let now = Clock::start().now().to_string();
     let text = skeleton::rule(&Blank {
         title: &args.title,
+        name: &stem,
         id: &new_id(),
         date: now.split('T').next().unwrap_or_default(),
         author: args.author.as_deref(),
@@ -129,6 +130,9 @@ fn rule(args: &RuleArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot make `{}`", args.folder.display()))?;
     create(&rule, &text)?;
     create(&cases, &skeleton::cases(&logsource))?;
+    if let Some(hint) = skeleton::unknown(&logsource) {
+        writeln!(io::stderr(), "{}", printable(&hint))?;
+    }
     let mut out = io::stdout().lock();
     for path in [&rule, &cases] {
         writeln!(out, "{}", printable(&path.to_string_lossy()))?;
@@ -201,28 +205,35 @@ fn new_case(args: &CaseArgs, terminal: Terminal) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The file and title of the rule of this id or name.
+/// The file and title of the rule of this id, name or title, without regard to case.
 fn find(set: &RuleSet, wanted: &str) -> anyhow::Result<(String, String)> {
     let detections = set.detections.iter().map(|rule| (&rule.place, &rule.meta));
     let correlations = set.correlations.iter();
     let correlations = correlations.map(|rule| (&rule.place, &rule.meta));
     let all: Vec<_> = detections.chain(correlations).collect();
     let called = |meta: &Meta| {
-        [&meta.id, &meta.name]
-            .into_iter()
-            .flatten()
-            .any(|name| name == wanted)
+        let mut names = [&meta.id, &meta.name].into_iter().flatten();
+        names.any(|name| name.eq_ignore_ascii_case(wanted))
     };
-    if let Some((place, meta)) = all.iter().find(|(_, meta)| called(meta)) {
+    let titled = |meta: &Meta| meta.title.eq_ignore_ascii_case(wanted);
+    // An id says more than a title, which several may have.
+    let by_name = all.iter().find(|(_, meta)| called(meta));
+    let mut by_title = all.iter().filter(|(_, meta)| titled(meta));
+    let found = by_name.or_else(|| by_title.next());
+    if by_name.is_none() && by_title.next().is_some() {
+        let problem = anyhow!("several rules have the title `{wanted}`; name one by its id");
+        return Err(problem.context(Exit::Usage));
+    }
+    if let Some((place, meta)) = found {
         return Ok((place.file.to_string(), meta.title.clone()));
     }
-    let names = all
-        .iter()
-        .flat_map(|(_, meta)| [&meta.id, &meta.name])
-        .flatten();
+    let names = all.iter().flat_map(|(_, meta)| {
+        let names = [meta.id.as_ref(), meta.name.as_ref(), Some(&meta.title)];
+        names.into_iter().flatten()
+    });
     let help = suggestion(wanted, names.map(String::as_str));
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
-    Err(anyhow!("no rule has the id or name `{wanted}`{help}").context(Exit::Usage))
+    Err(anyhow!("no rule has the id, name or title `{wanted}`{help}").context(Exit::Usage))
 }
 
 /// The case file beside a rule file.

@@ -9,7 +9,7 @@ use super::watch::Watch;
 use super::{Terminal, load_config};
 use crate::cases::run::{Plan, Run, run};
 use crate::cases::show;
-use crate::config::Pipelines;
+use crate::config::{Pipelines, Rules};
 use crate::exit::Exit;
 use crate::rules::lists_folder;
 use crate::watch::Roots;
@@ -34,10 +34,11 @@ A case file `NAME.cases.yml` stands beside its rule file `NAME.yml`:
         - at: 0s                         # from the case's zero
           repeat: 5
           every: 10s
-          record: {time: '${time}', category: SignInLogs, identity: 'user${n}'}
+          record: {time: '${time}', category: SignInLogs, identity: kim}
         - {file: event.json, select: 1}  # or a record of a file beside it
 
-A case is judged by the rules of its file and those that they refer to, without suppression. One
+A case is judged by the rules of its file and those that they refer to, without suppression; with a
+configuration it is left out, and that is said, where the configuration leaves out its rule. One
 that fails says which rule judged otherwise, on which event, and which conditions decided.
 
 Exit status: 0 all cases are as they say, 1 one is not or cannot be judged, 2 the command line or
@@ -50,7 +51,7 @@ pub struct Args {
     /// Rule folders, or rule files with their cases beside them.
     #[arg(value_name = "DIR", required_unless_present = "config")]
     pub paths: Vec<PathBuf>,
-    /// Configuration file whose pipelines to use, and without DIR its rules.
+    /// Configuration file whose pipelines to use, and without DIR its rules as it chooses them.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Processing pipeline on top of the built-in field map; `none` switches the built-in one off.
@@ -120,7 +121,7 @@ fn exit(run: &Run) -> Exit {
     if !run.is_good() {
         return Exit::Problems;
     }
-    if run.results.is_empty() {
+    if run.results.is_empty() && run.left_out.is_empty() {
         // A folder that was moved must not look like one that is well.
         drop(writeln!(io::stderr(), "no case was found"));
         return Exit::Problems;
@@ -130,16 +131,17 @@ fn exit(run: &Run) -> Exit {
 
 fn plan(args: &Args, terminal: Terminal) -> anyhow::Result<Plan> {
     let mut pipelines = Pipelines::built_in();
-    let mut paths: Vec<PathBuf> = args.paths.iter().map(|path| rule_path(path)).collect();
+    let paths: Vec<PathBuf> = args.paths.iter().map(|path| rule_path(path)).collect();
+    let mut rules = Rules::of_paths(&paths);
     if let Some(file) = &args.config {
         let config = load_config(file, terminal)?.config;
         pipelines = config.pipelines;
         if paths.is_empty() {
-            paths.extend(config.rules.paths.into_iter().map(|rules| rules.path));
+            rules = config.rules;
         }
     }
     Ok(Plan {
-        paths,
+        rules,
         pipelines: pipelines.with_arguments(&args.pipelines),
         filter: args.filter.clone(),
     })
@@ -164,7 +166,7 @@ fn watched(args: &Args, terminal: Terminal) -> Roots {
     let mut rules = args.paths.clone();
     let mut files: Vec<PathBuf> = args.config.iter().cloned().collect();
     if let Ok(plan) = plan(args, terminal) {
-        rules.extend(plan.paths);
+        rules.extend(plan.rules.paths.into_iter().map(|rules| rules.path));
         files.extend(plan.pipelines.files);
     }
     let lists: Vec<PathBuf> = rules.iter().filter_map(|path| lists_folder(path)).collect();

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use palisade_detect::alert::SINGLE;
 use palisade_detect::correlation::view::GroupView;
 use palisade_detect::correlation::{CorrelationDef, StepError};
 use palisade_detect::engine::{self, Clamp};
@@ -59,7 +60,7 @@ impl<'b> Session<'b> {
     /// When a fold does not take the correlations, which is a defect.
     pub fn new(
         bench: &'b Bench,
-        subject: Subject,
+        mut subject: Subject,
         suppression: Suppression,
         limit: usize,
     ) -> Result<Self, StepError> {
@@ -69,6 +70,13 @@ impl<'b> Session<'b> {
             Watermark::StandsStill,
             suppression,
         )?;
+        if suppression == Suppression::Off {
+            // What holds a rule's repeats back has nothing to say where nothing is held back.
+            let defs = bench.engine.correlations();
+            let single =
+                |place: &usize| defs.get(*place).is_some_and(|def| def.rule.kind == SINGLE);
+            subject.correlations.retain(|place| !single(place));
+        }
         Ok(Self {
             counted: bench.counted(&subject),
             bench,

@@ -8,8 +8,10 @@ use palisade_detect::diagnostic::{Diagnostic, Place, code};
 use palisade_detect::engine::Engine;
 use palisade_detect::id::Id;
 use palisade_detect::logsource::Logsource;
-use palisade_detect::rule::{Exception, Level, Meta, RuleSet, Status};
+use palisade_detect::rule::{Exception, Level, Meta, RuleFile, RuleSet, Status};
 use palisade_detect::time::{Span, Timestamp};
+
+use super::sketch::Sketches;
 
 /// How long before its end an exception is said to end.
 const SAID_BEFORE: Span = Span::from_seconds(7 * 86_400);
@@ -193,8 +195,12 @@ impl Listed {
 /// Adds what the errors say: rules that are skipped, and rules and files that were never read.
 ///
 /// Errors from `read` are about what is not in the list, and about correlations that the choice refused;
-/// those from `compiled` are about rules in force.
-pub(super) fn add_errors(list: &mut Vec<Listed>, read: &[Diagnostic], compiled: &[Diagnostic]) {
+/// those from `compiled` are about rules in force. The files are those of the rules.
+pub(super) fn add_errors(
+    list: &mut Vec<Listed>,
+    files: &[RuleFile],
+    (read, compiled): (&[Diagnostic], &[Diagnostic]),
+) {
     let mut unread = first_errors(read);
     for rule in list.iter_mut() {
         if rule.state == State::refused() {
@@ -214,19 +220,12 @@ pub(super) fn add_errors(list: &mut Vec<Listed>, read: &[Diagnostic], compiled: 
             rule.state = skipped_by(error);
         }
     }
-    list.extend(unread.into_iter().map(|((key, file), error)| Listed {
-        kind: None,
-        id: key,
-        title: String::new(),
-        level: None,
-        status: None,
-        logsource: None,
-        file,
-        line: error.place.line,
-        version: None,
-        state: skipped_by(error),
-        exception: None,
-    }));
+    let mut sketches = Sketches::new(files);
+    let unread = unread.into_iter();
+    let unread = unread.map(|((key, _), error)| sketches.listed(key, error, skipped_by(error)));
+    let mut unread: Vec<Listed> = unread.collect();
+    unread.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    list.append(&mut unread);
 }
 
 /// The first error of each rule and of each file as a whole.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use palisade_detect::diagnostic::{Diagnostic, Severity, printable};
+use tracing::field::display;
 
 use super::{Kind, Listed, Loaded, State};
 use crate::admin::Health;
@@ -78,16 +79,18 @@ fn log(diagnostics: &[Diagnostic]) {
     for one in diagnostics {
         let (code, line, column) = (one.code, one.place.line, one.place.column);
         let (file, message) = (printable(&one.place.file), printable(&one.message));
-        let rule = printable(one.rule.as_deref().unwrap_or_default());
+        // What there is none of is no field.
+        let rule = one.rule.as_deref().map(printable).map(display);
+        let help = one.help.as_deref().map(printable).map(display);
         match one.severity {
             Severity::Error => {
-                tracing::error!(code, %rule, %file, line, column, "{message}");
+                tracing::error!(code, rule, %file, line, column, help, "{message}");
             }
             Severity::Warning => {
-                tracing::warn!(code, %rule, %file, line, column, "{message}");
+                tracing::warn!(code, rule, %file, line, column, help, "{message}");
             }
             Severity::Info => {
-                tracing::debug!(code, %rule, %file, line, column, "{message}");
+                tracing::debug!(code, rule, %file, line, column, help, "{message}");
             }
         }
     }
