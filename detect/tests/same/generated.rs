@@ -15,7 +15,7 @@ use super::rules::{Rules, rules};
 use super::world::{Judge, World};
 
 /// Pairs of a record and a rule that are judged unless `PALISADE_PAIRS` says how many.
-const PAIRS: usize = 60_000;
+const PAIRS: usize = 30_000;
 
 /// Records that each rule set judges in turn.
 const RECORDS: usize = 24;
