@@ -12,7 +12,7 @@
 mod marks;
 mod walk;
 
-pub use walk::{blanks, is_blank, scalar_end, scalar_start};
+pub use walk::{blanks, is_blank, scalar_end};
 
 /// The brackets and strings of a payload. Reused between payloads.
 #[derive(Debug, Default)]

@@ -112,6 +112,7 @@ pub(super) fn possible(
     } = scratch;
     let marked = match event.body {
         Body::Marked(marked) => marked,
+        Body::Json(payload) if payload.len() > EVENT_BYTES_MAX => return None,
         Body::Json(payload) => {
             index.read(payload).ok()?;
             whole(index, payload)?

@@ -15,22 +15,12 @@ pub fn blanks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where a number or word that reaches to `at` begins.
-pub fn scalar_start(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(byte) = at.checked_sub(1).map(|before| bytes[before]) {
-        if is_blank(byte) || matches!(byte, b',' | b':' | b'{' | b'[' | b'"') {
-            break;
-        }
-        at -= 1;
-    }
-    at
-}
-
-/// Where a number or word that begins at `at` ends: at a blank, a comma or a closing bracket.
+/// Where a number or word that begins at `at` ends: at a blank, a comma or a bracket, or at a quote,
+/// behind which whoever went on would take text for structure.
 #[inline]
 pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
-        if is_blank(*byte) || matches!(byte, b',' | b'}' | b']') {
+        if is_blank(*byte) || matches!(byte, b',' | b'}' | b']' | b'"' | b'{' | b'[') {
             break;
         }
         at += 1;

@@ -15,6 +15,7 @@ mod rules;
 mod world;
 mod generated;
 mod suite;
+mod found;
 
 #[path = "../conformance/case.rs"]
 #[allow(

@@ -53,6 +53,8 @@ pub(crate) enum Spoil {
     Instead(Index, &'static [u8]),
     Again(Index, usize),
     Turn(Index, u8),
+    /// Two quotes, so that what stands between them becomes text and the other way round.
+    Quotes(Index, Index),
     /// The bracket, comma or colon at a place becomes another.
     Mark(Index, u8),
 }
@@ -66,6 +68,7 @@ pub(crate) fn spoil() -> impl Strategy<Value = Spoil> {
         2 => (at(), select(PIECES)).prop_map(|(at, piece)| Spoil::Instead(at, piece)),
         1 => (at(), 1_usize..80).prop_map(|(at, count)| Spoil::Again(at, count)),
         1 => (at(), any::<u8>()).prop_map(|(at, byte)| Spoil::Turn(at, byte)),
+        2 => (at(), at()).prop_map(|(a, b)| Spoil::Quotes(a, b)),
         3 => (at(), select(&b"{}[]:,\" x"[..])).prop_map(|(at, byte)| Spoil::Mark(at, byte)),
     ]
 }
@@ -97,6 +100,11 @@ impl Spoil {
                 bytes.splice(start..start, part);
             }
             Self::Turn(at, byte) => bytes[at.index(length)] = *byte,
+            Self::Quotes(a, b) => {
+                for at in [a, b] {
+                    bytes.insert(at.index(bytes.len() + 1), b'"');
+                }
+            }
             Self::Mark(at, byte) => {
                 let marks = bytes.iter().enumerate();
                 let marks = marks.filter(|(_, byte)| b"{}[]:,\"".contains(byte));

@@ -10,7 +10,7 @@ use super::keywords::Keywords;
 use super::slot::Slot;
 use crate::naive::{Check, Glob, Matcher, Node, Shape, Test};
 use crate::rule::Expr;
-use crate::rule::item::{Case, Link, Number, Target};
+use crate::rule::item::{Link, Number, Target};
 
 /// The rules that judge the events of a log source.
 #[derive(Debug, Default)]
@@ -222,18 +222,18 @@ impl Compiler {
 
     /// A test on all values of the event.
     fn keyword(&mut self, test: &Arc<Test>) -> Condition {
-        let (literal, suffices) = match &**test {
+        let literal = match &**test {
             Test::AnyOf(tests) => {
                 return Condition::Any(tests.iter().map(|test| self.keyword(test)).collect());
             }
             Test::Glob(glob) => match glob.shape() {
-                Shape::Anywhere(literal) => (literal, glob.case() == Case::Fold),
-                Shape::Whole(literal)
+                Shape::Anywhere(literal)
+                | Shape::Whole(literal)
                 | Shape::Start(literal)
                 | Shape::End(literal)
-                | Shape::Other(literal) => (literal, false),
+                | Shape::Other(literal) => literal,
             },
-            Test::Equal(Number::Int(_), written) => (written.as_str(), false),
+            Test::Equal(Number::Int(_), written) => written.as_str(),
             _ => return Condition::Unknown,
         };
         if literal.is_empty() {
@@ -245,7 +245,7 @@ impl Compiler {
         }
         let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
         self.costs.push(cost(test) * 3);
-        self.keywords.add(literal, suffices, predicate);
+        self.keywords.add(literal, predicate);
         self.known.insert(key, predicate);
         Condition::Predicate(predicate)
     }

@@ -1,9 +1,10 @@
 //! Keywords: what stands anywhere in the values of an event.
 //!
 //! The record's bytes are searched once, in lower case, for the literals of all keywords together.
-//! A place inside the text of a value is a hit for certain; what a place outside text means, and
-//! keywords that ask for more than a literal, are left to the tree. Text that is not written as it
-//! reads, with escapes or beyond ASCII, is unescaped, folded and searched by itself.
+//! Text that is not written as it reads, with escapes or beyond ASCII, is unescaped, folded and
+//! searched by itself. Whether a keyword whose literal was found is met is left to the tree: the value
+//! around it does not count if a later one of the same key hides it, and it may stand anywhere, so
+//! that the walk cannot know.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use indexmap::IndexMap;
@@ -12,24 +13,17 @@ use memchr::{memchr, memchr2_iter};
 use super::slot::fold;
 use super::state::State;
 use super::{Core, Odd};
-use crate::scan::{Index, Marked, blanks, scalar_end, scalar_start};
+use crate::scan::{Index, Marked, blanks};
 use crate::value;
 
 /// All keywords of a rule set.
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
-    literals: IndexMap<Box<[u8]>, Vec<Aim>>,
+    /// The predicates that a literal leaves open.
+    literals: IndexMap<Box<[u8]>, Vec<u32>>,
     automaton: Option<AhoCorasick>,
     /// Predicates of literals that could be the text of a number that is written another way.
     numeric: Vec<u32>,
-}
-
-/// What a place of a literal means.
-#[derive(Debug, Clone, Copy)]
-struct Aim {
-    predicate: u32,
-    /// Whether being there is all that the keyword asks for.
-    suffices: bool,
 }
 
 /// Buffers for text; reused.
@@ -40,20 +34,16 @@ pub(super) struct Buffers {
 }
 
 impl Keywords {
-    /// Adds a keyword that a value can only meet if it holds `literal`, in any case; says whether
-    /// that is enough.
-    pub(super) fn add(&mut self, literal: &str, suffices: bool, predicate: u32) {
+    /// Adds a keyword that a value can only meet if it holds `literal`, in any case.
+    pub(super) fn add(&mut self, literal: &str, predicate: u32) {
         let mut folded = Vec::new();
         fold(literal.as_bytes(), &mut folded);
         let digit = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
         if folded.iter().all(digit) {
             self.numeric.push(predicate);
         }
-        let aim = Aim {
-            predicate,
-            suffices,
-        };
-        self.literals.entry(folded.into()).or_default().push(aim);
+        let predicates = self.literals.entry(folded.into()).or_default();
+        predicates.push(predicate);
     }
 
     /// Makes ready to search.
@@ -116,18 +106,11 @@ impl Search<'_> {
     /// The event as it is written, in lower case.
     fn as_written(&mut self, lower: &[u8]) {
         for found in self.automaton.find_overlapping_iter(lower) {
-            let aims = &self.keywords.literals[found.pattern().as_usize()];
-            if aims.iter().all(|aim| self.state.is_hit(aim.predicate)) {
-                continue;
-            }
-            let place = self.text.place(found.start(), found.end());
-            for aim in aims {
-                match place {
-                    Place::Value if aim.suffices => self.state.hit(self.core, aim.predicate),
-                    Place::Value | Place::Outside => {
-                        self.state.leave_open(self.core, aim.predicate);
-                    }
-                    Place::Nowhere => {}
+            let predicates = &self.keywords.literals[found.pattern().as_usize()];
+            let known = |predicate: &u32| self.state.is_open(*predicate);
+            if !predicates.iter().all(known) && self.text.counts(found.start(), found.end()) {
+                for predicate in predicates {
+                    self.state.leave_open(self.core, *predicate);
                 }
             }
         }
@@ -148,28 +131,13 @@ impl Search<'_> {
             value::unescape(written, plain).map_err(|_| Odd)?;
             fold(plain.as_bytes(), folded);
             for found in self.automaton.find_overlapping_iter(folded.as_slice()) {
-                for aim in &self.keywords.literals[found.pattern().as_usize()] {
-                    if aim.suffices {
-                        self.state.hit(self.core, aim.predicate);
-                    } else {
-                        self.state.leave_open(self.core, aim.predicate);
-                    }
+                for predicate in &self.keywords.literals[found.pattern().as_usize()] {
+                    self.state.leave_open(self.core, *predicate);
                 }
             }
         }
         Ok(())
     }
-}
-
-/// Where a literal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In the text of a value that is written as it reads.
-    Value,
-    /// Outside text: in a number or word, or between values.
-    Outside,
-    /// In a key, over the border of a text, or in a text that is not written as it reads.
-    Nowhere,
 }
 
 /// The event's bytes, by offsets from its start.
@@ -200,34 +168,19 @@ impl<'t> Text<'t> {
         &self.bytes()[start..end]
     }
 
-    fn place(&self, start: usize, end: usize) -> Place {
-        let at = self.start + start;
-        if !self.index.is_inside(at) {
-            return self.outside(start, end);
+    /// Whether a literal found here counts. It does not in a key, over the border of a text, and in a
+    /// text that is not written as it reads, which is searched by itself.
+    fn counts(&self, start: usize, end: usize) -> bool {
+        if !self.index.is_inside(self.start + start) {
+            return true;
         }
         // An opening quote counts as inside; a literal with a quote in it is never as written.
         let Some((open, close)) = self.string_around(start) else {
-            return Place::Nowhere;
+            return false;
         };
         let written = self.slice(open, close);
         let odd = memchr(b'\\', written).is_some() || !written.is_ascii();
-        if start < open || end > close || odd || self.is_key(close) {
-            Place::Nowhere
-        } else {
-            Place::Value
-        }
-    }
-
-    /// What a literal outside text means: numbers and words read as they are written, if plain.
-    fn outside(&self, start: usize, end: usize) -> Place {
-        let bytes = self.bytes();
-        let word = &bytes[scalar_start(bytes, start)..scalar_end(bytes, start)];
-        let plain = word.iter().all(u8::is_ascii_digit) || word == b"true" || word == b"false";
-        if plain && end <= scalar_end(bytes, start) {
-            Place::Value
-        } else {
-            Place::Outside
-        }
+        start >= open && end <= close && !odd && !self.is_key(close)
     }
 
     /// Where the text around a place begins and ends, without its quotes.

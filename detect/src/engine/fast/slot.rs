@@ -187,7 +187,8 @@ impl Slot {
         self.rest(value, hits);
     }
 
-    /// Holds an array or object against all tests: the scalars of an array, and its JSON text.
+    /// Holds a value against all tests: the scalars of an array, and the JSON text of an array or
+    /// object.
     pub(super) fn nested(&self, value: &Value<'_>, hits: &mut Hits<'_>) {
         value.any_scalar(&mut |scalar| {
             match scalar {
@@ -198,7 +199,7 @@ impl Slot {
             }
             false
         });
-        if !self.reads_json {
+        if !self.reads_json || value.is_scalar() {
             return;
         }
         let json = value.to_json();

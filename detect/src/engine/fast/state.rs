@@ -40,8 +40,9 @@ impl State {
         }
     }
 
-    pub(super) fn is_hit(&self, predicate: u32) -> bool {
-        self.hit.has(predicate)
+    /// Whether a predicate is left to the tree.
+    pub(super) fn is_open(&self, predicate: u32) -> bool {
+        self.unknown.has(predicate)
     }
 
     /// Whether a predicate may hold is left to the tree.
