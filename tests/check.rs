@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use palisade_detect::lint::FILE_FINDINGS_MAX;
 use serde_json::Value;
 
 const CONFIG: &str = "\
@@ -407,4 +408,31 @@ fn fix_follows_no_link_out_of_the_folder() {
         stderr(&output)
     );
     assert_eq!(fs::read_to_string(&target).expect("the rule"), untidy());
+}
+
+#[test]
+fn of_a_finding_that_a_file_has_without_number_some_are_shown_and_the_others_counted() {
+    let values = vec!["abc"; 200_000].join(",");
+    let nots = "not ".repeat(8_000);
+    for (was, is, code, more) in [
+        ("'50053'", format!("[{values}]"), "PAL1501", 199_799),
+        (
+            "condition: selection",
+            format!("condition: {nots}selection"),
+            "PAL1406",
+            7_799,
+        ),
+    ] {
+        let dir = folder(&RULE.replace(was, &is));
+        let (status, found) = findings(dir.path(), &["rules"]);
+        let own = found.iter().filter(|one| one.starts_with(code));
+        assert_eq!(
+            (status, own.count()),
+            (Some(0), FILE_FINDINGS_MAX),
+            "{code}"
+        );
+        let text = stdout(&check(dir.path(), &["rules"]));
+        let more = format!("(and {more} more of this kind in the file)");
+        assert_eq!(text.matches(&more).count(), 1, "{code}");
+    }
 }

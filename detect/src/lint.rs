@@ -15,6 +15,7 @@ use crate::rule::{Correlation, Detection, Filter, Meta, RuleFile, RuleSet};
 use crate::time::Timestamp;
 use crate::yaml::{self, Node};
 
+mod found;
 mod entry;
 pub mod allow;
 mod meta;
@@ -42,8 +43,7 @@ mod filter;
 mod pipeline;
 mod cases;
 
-/// Most findings of one check that are kept, over all files.
-pub const FINDINGS_MAX: usize = 10_000;
+pub use found::{FILE_FINDINGS_MAX, FINDINGS_MAX, Found};
 
 /// Everything that checks look at.
 #[derive(Debug, Clone, Copy)]
@@ -86,11 +86,11 @@ pub struct Check {
     /// How bad they are: [`Severity::Warning`] or [`Severity::Info`].
     pub severity: Severity,
     /// Says what it finds. The severity of the diagnostics is set by the caller.
-    pub run: fn(&Workspace<'_>, &mut Vec<Diagnostic>),
+    pub run: fn(&Workspace<'_>, &mut Found),
 }
 
 /// What a check does.
-type Run = fn(&Workspace<'_>, &mut Vec<Diagnostic>);
+type Run = fn(&Workspace<'_>, &mut Found);
 
 impl Check {
     /// A check whose findings are warnings.
@@ -173,9 +173,9 @@ pub fn severity(code: Code) -> Severity {
 pub fn lint(workspace: &Workspace<'_>) -> Vec<Diagnostic> {
     let mut all = Vec::new();
     for check in CATALOGUE.iter().copied().flatten() {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         (check.run)(workspace, &mut found);
-        found.truncate(FINDINGS_MAX);
+        let mut found = found.finish();
         for diagnostic in &mut found {
             debug_assert_eq!(diagnostic.code, check.code.id, "a check has one code");
             diagnostic.severity = check.severity;

@@ -261,6 +261,15 @@ pub const ALL: &[Hostile] = &[
             }
         }
     }),
+    loads("200,000 equal values on one line", |to| {
+        let values = vec!["abc"; 200_000].join(",");
+        put(to, "values.yml", &rule(&format!("s: {{f: [{values}]}}")));
+    }),
+    loads("16,000 times `not`", |to| {
+        let condition = format!("condition: {}s", "not ".repeat(16_000));
+        let text = rule("s: {f: x}").replace("condition: s", &condition);
+        put(to, "not.yml", &text);
+    }),
     whole_set("100,000 rules in ten files", "PAL0210", "50000", |to| {
         many(to, 10, 10_000);
     }),

@@ -104,12 +104,12 @@ fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     let start = floor_boundary(text, span.start);
     let end = floor_boundary(text, span.end.max(start));
     let (before, after) = text.split_at(start);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let lead = before.get(line_start..).unwrap_or_default();
-    // From the caret backwards: a line may have a megabyte, and a thousand problems.
-    let cut = lead.char_indices().rev().take(LEAD_CHARS_MAX).last();
-    let mut line: String = lead
-        .get(cut.map_or(lead.len(), |(at, _)| at)..)
+    // From the caret both ways, and no further than shown: a line may have a megabyte, and a thousand
+    // problems.
+    let lead = before.chars().rev().take_while(|c| *c != '\n');
+    let lead: usize = lead.take(LEAD_CHARS_MAX).map(char::len_utf8).sum();
+    let mut line: String = before
+        .get(start - lead..)
         .unwrap_or_default()
         .trim_start_matches('\u{feff}')
         .chars()
@@ -117,8 +117,9 @@ fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
         .collect();
     let from = line.len();
     let mut to = from;
-    let rest = after.split(['\n', '\r']).next().unwrap_or_default();
-    for (at, c) in rest.char_indices().take(TAIL_CHARS_MAX) {
+    let rest = after.char_indices();
+    let rest = rest.take_while(|(_, c)| !matches!(c, '\n' | '\r'));
+    for (at, c) in rest.take(TAIL_CHARS_MAX) {
         line.push(shown(c));
         if start + at < end {
             to = line.len();
@@ -223,5 +224,16 @@ mod tests {
             "{} bytes",
             out.len()
         );
+    }
+
+    #[test]
+    fn the_window_around_a_caret_ends_at_the_line_and_keeps_whole_characters() {
+        let text = format!("é\n{}X{}\nü", "é".repeat(400), "ü".repeat(400));
+        let before = 3 + 800;
+        let one = excerpt(&text, &(before..before + 1));
+        assert_eq!(one.line.chars().count(), LEAD_CHARS_MAX + TAIL_CHARS_MAX);
+        assert_eq!(one.line.get(one.span.clone()), Some("X"));
+        let one = excerpt(&text, &(3..5));
+        assert_eq!((one.span, one.line.starts_with("éé")), (0..2, true));
     }
 }

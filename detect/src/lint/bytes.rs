@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code};
 use crate::hidden::{is_control, is_hidden, is_variation, turning};
 use crate::rule::RuleFile;
@@ -116,7 +116,7 @@ fn lines(count: usize) -> String {
 }
 
 /// White space before the end of a line shows up in every difference.
-fn trailing_space(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn trailing_space(workspace: &Workspace<'_>, found: &mut Found) {
     for file in workspace.files {
         let mut end = 0;
         let spans = file
@@ -138,7 +138,7 @@ fn trailing_space(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Line ends of Windows.
-fn carriage_return(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn carriage_return(workspace: &Workspace<'_>, found: &mut Found) {
     for file in workspace.files {
         let pairs = file.bytes.windows(2).enumerate();
         let spans = pairs
@@ -152,7 +152,7 @@ fn carriage_return(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The last line is no line without an end.
-fn no_final_line_feed(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_final_line_feed(workspace: &Workspace<'_>, found: &mut Found) {
     for file in workspace.files {
         let end = file.bytes.len();
         if !file.bytes.is_empty() && !file.bytes.ends_with(b"\n") {
@@ -173,7 +173,7 @@ fn no_final_line_feed(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A mark that UTF-8 has no use for.
-fn byte_order_mark(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn byte_order_mark(workspace: &Workspace<'_>, found: &mut Found) {
     for file in workspace.files {
         if file.bytes.starts_with(MARK) {
             let edits = without(std::iter::once(0..MARK.len()));
@@ -190,7 +190,7 @@ fn hides(c: char) -> bool {
 }
 
 /// Characters that make a rule read otherwise than it is.
-fn hidden_character(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn hidden_character(workspace: &Workspace<'_>, found: &mut Found) {
     for file in workspace.files.iter().filter(|file| !file.bytes.is_ascii()) {
         let Ok(text) = std::str::from_utf8(&file.bytes) else {
             continue;

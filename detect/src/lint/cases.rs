@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Check, Rule, Sheet, Workspace};
+use super::{Check, Found, Rule, Sheet, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 use crate::yaml::{Node, Yaml};
 
@@ -27,7 +27,7 @@ fn folder(name: &str) -> &str {
 }
 
 /// A rule file without cases in a folder where others have them.
-fn without_cases(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn without_cases(workspace: &Workspace<'_>, found: &mut Found) {
     let names = || workspace.cases.iter().map(|sheet| &*sheet.file.name);
     let covered: HashSet<&str> = names().filter_map(stem).collect();
     let folders: HashSet<&str> = names().map(folder).collect();
@@ -80,7 +80,7 @@ fn none_of(
     workspace: &Workspace<'_>,
     wanted: fn(&Node) -> Option<bool>,
     (code, message, help): (Code, &str, &str),
-    found: &mut Vec<Diagnostic>,
+    found: &mut Found,
 ) {
     for sheet in workspace.cases {
         let cases = cases(sheet);
@@ -94,7 +94,7 @@ fn none_of(
     }
 }
 
-fn never_fire(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn never_fire(workspace: &Workspace<'_>, found: &mut Found) {
     let words = (
         code::CASES_NEVER_FIRE,
         "in none of these cases a rule fires",
@@ -103,7 +103,7 @@ fn never_fire(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     none_of(workspace, fires, words, found);
 }
 
-fn never_silent(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn never_silent(workspace: &Workspace<'_>, found: &mut Found) {
     let words = (
         code::CASES_NEVER_SILENT,
         "in each of these cases a rule fires",
@@ -112,7 +112,7 @@ fn never_silent(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     none_of(workspace, silent, words, found);
 }
 
-fn name_twice(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn name_twice(workspace: &Workspace<'_>, found: &mut Found) {
     for sheet in workspace.cases {
         let mut seen = HashSet::new();
         for name in cases(sheet).filter_map(|case| case.get("name")) {

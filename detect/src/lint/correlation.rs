@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fields::{judged, names, near_field, sure};
-use super::{Check, Rule, Workspace, ranges};
+use super::{Check, Found, Rule, Workspace, ranges};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 use crate::observed::{Kind, Known};
 use crate::rule::parse::RuleDocument;
@@ -76,7 +76,7 @@ const fn counted(kind: &CorrelationKind) -> Option<&Bounds> {
     }
 }
 
-fn bound_always_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn bound_always_met(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         let bounds = counted(&rule.kind);
         if bounds.is_some_and(|bounds| ranges::every_count(&bounds.0, 1.0)) {
@@ -90,7 +90,7 @@ fn bound_always_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn bound_never_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn bound_never_met(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         let never = match &rule.kind {
             CorrelationKind::ValueSum(_, bounds)
@@ -110,7 +110,7 @@ fn bound_never_met(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// More different values than a group keeps.
-fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         let CorrelationKind::ValueCount(_, bounds) = &rule.kind else {
             continue;
@@ -131,7 +131,7 @@ fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn timespan_long(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn timespan_long(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         if rule.timespan > LONG {
             found.push(finding(
@@ -144,7 +144,7 @@ fn timespan_long(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn temporal_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn temporal_of_one(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         let temporal = matches!(
             rule.kind,
@@ -161,7 +161,7 @@ fn temporal_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn reference_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn reference_repeated(workspace: &Workspace<'_>, found: &mut Found) {
     for (_, rule) in correlations(workspace) {
         // In order, a rule that stands twice must match twice.
         if matches!(rule.kind, CorrelationKind::TemporalOrdered(_)) {
@@ -181,7 +181,7 @@ fn reference_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn group_by_missing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn group_by_missing(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         if rule.group_by.is_empty() {
             found.push(finding(
@@ -214,7 +214,7 @@ const fn counted_fields(kind: &CorrelationKind) -> &[String] {
     }
 }
 
-fn alias_unused(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn alias_unused(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         for alias in rule.aliases.keys().filter(|alias| !uses(rule, alias)) {
             found.push(finding(
@@ -227,7 +227,7 @@ fn alias_unused(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn alias_incomplete(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn alias_incomplete(workspace: &Workspace<'_>, found: &mut Found) {
     let rules = Rules::of(workspace);
     for (document, rule) in correlations(workspace) {
         for (alias, fields) in &rule.aliases {
@@ -250,7 +250,7 @@ fn alias_incomplete(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn counted_in_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn counted_in_group(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         let CorrelationKind::ValueCount(fields, _) = &rule.kind else {
             continue;
@@ -269,7 +269,7 @@ fn counted_in_group(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn percentile_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn percentile_at_edge(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in correlations(workspace) {
         if let CorrelationKind::ValuePercentile(_, percentile, _) = rule.kind
             && (percentile <= 0.0 || percentile >= 100.0)
@@ -330,7 +330,7 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn level_below_base(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn level_below_base(workspace: &Workspace<'_>, found: &mut Found) {
     let rules = Rules::of(workspace);
     for (_, rule) in correlations(workspace) {
         let Some(level) = rule.meta.level else {
@@ -356,7 +356,7 @@ fn level_below_base(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A correlation over one with a longer window: what is found over an hour is one moment to it.
-fn window_inside_longer(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn window_inside_longer(workspace: &Workspace<'_>, found: &mut Found) {
     let rules = Rules::of(workspace);
     for (_, rule) in correlations(workspace) {
         for (reference, place) in &rule.rules {
@@ -388,7 +388,7 @@ fn paths(rule: &Correlation, (reference, base): (&str, &Detection), name: &str) 
 }
 
 /// A group whose field no event of a rule has: events without it are left out.
-fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -428,7 +428,7 @@ fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) 
 }
 
 /// A sum or mean over a field that holds no numbers.
-fn field_not_numeric(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn field_not_numeric(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };

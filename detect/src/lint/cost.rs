@@ -5,8 +5,8 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::items::entries;
 use super::regex::expressions;
-use super::{Check, Workspace, logsource_of};
-use crate::diagnostic::{Diagnostic, code};
+use super::{Check, Found, Workspace, logsource_of};
+use crate::diagnostic::code;
 use crate::rule::modifier::{Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
 
@@ -27,7 +27,7 @@ const VALUES_MAX: usize = 500;
 const REPETITIONS_MAX: u32 = 1_000;
 
 /// Keywords are looked for in every value of every event.
-fn keywords_cost(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn keywords_cost(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace).filter(|entry| entry.field.is_none()) {
         let of = logsource_of(entry.document).unwrap_or_default().to_string();
         let of = if of.is_empty() {
@@ -50,7 +50,7 @@ fn keywords_cost(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn keyword_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn keyword_short(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace).filter(|entry| entry.field.is_none()) {
         if entry
             .chain()
@@ -80,7 +80,7 @@ fn keyword_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// An expression by no text of which values can be left out at once.
-fn re_without_literal(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn re_without_literal(workspace: &Workspace<'_>, found: &mut Found) {
     expressions(workspace, &mut |entry, expression| {
         let Some(meaning) = expression.meaning(entry, None) else {
             return;
@@ -188,7 +188,7 @@ fn is_letter(class: &Class) -> bool {
     }
 }
 
-fn many_values(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn many_values(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let count = entry.values.len();
         if count > VALUES_MAX && !entry.has(Modifier::Re) {
@@ -202,7 +202,7 @@ fn many_values(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn large_repetition(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn large_repetition(workspace: &Workspace<'_>, found: &mut Found) {
     struct Largest(u32);
     impl ast::Visitor for Largest {
         type Output = u32;

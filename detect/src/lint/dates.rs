@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::entry::{about, rewrite};
-use super::{Check, Workspace};
-use crate::diagnostic::{Diagnostic, code};
+use super::{Check, Found, Workspace};
+use crate::diagnostic::code;
 use crate::time::{Span, Timestamp};
 use crate::yaml::Node;
 
@@ -20,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
 const KEYS: [&str; 2] = ["date", "modified"];
 
 /// Nobody can tell how old the rule is.
-fn no_date(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_date(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         let dated = KEYS.iter().any(|key| document.root.get_some(key).is_some());
         if !dated {
@@ -51,7 +51,7 @@ fn meant(text: &str) -> Option<Date> {
 }
 
 /// Sigma 2 writes days as `2026-03-02`.
-fn form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn form(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for node in KEYS.iter().filter_map(|key| document.root.get_some(key)) {
             if date(node).is_some() {
@@ -81,7 +81,7 @@ fn day<'a>(root: &'a Node, key: &str) -> Option<(&'a Node, Date)> {
 }
 
 /// Mostly the two are swapped, or the year is last year's.
-fn before(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn before(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let dates = (day(&document.root, "date"), day(&document.root, "modified"));
         if let (Some((_, made)), Some((node, modified))) = dates
@@ -97,7 +97,7 @@ fn before(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A date that has not come. A day's grace: the author's clock may be ahead of UTC.
-fn future(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn future(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(now) = workspace.now else {
         return;
     };

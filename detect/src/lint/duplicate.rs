@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::entry::{about, remove_element, text, texts};
-use super::{Check, Rule, Workspace};
-use crate::diagnostic::{Diagnostic, Place, code};
+use super::{Check, Found, Rule, Workspace};
+use crate::diagnostic::{Place, code};
 use crate::engine;
 use crate::rule::{Correlation, Detection};
 
@@ -24,7 +24,7 @@ fn first(place: &Place) -> String {
 }
 
 /// Two rules that find the same raise two alerts for each event.
-fn same_logic(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn same_logic(workspace: &Workspace<'_>, found: &mut Found) {
     let mut seen: HashMap<String, (&Place, &str)> = HashMap::new();
     for (document, rule) in workspace.loaded() {
         let logic = match rule {
@@ -60,7 +60,7 @@ fn correlation(rule: &Correlation) -> String {
 }
 
 /// Two rules of one title cannot be told apart in a list of alerts.
-fn same_title(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn same_title(workspace: &Workspace<'_>, found: &mut Found) {
     let mut seen: HashMap<String, &Place> = HashMap::new();
     for document in workspace.documents {
         let Some((node, title)) = text(document, "title").filter(|(_, title)| !title.is_empty())
@@ -85,7 +85,7 @@ fn same_title(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The same element twice in a list of metadata.
-fn entry_twice(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn entry_twice(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for key in ["references", "falsepositives", "fields"] {
             let mut seen = BTreeSet::new();

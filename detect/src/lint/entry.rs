@@ -7,6 +7,10 @@ use crate::diagnostic::{Code, Diagnostic, Edit, Place};
 use crate::rule::parse::RuleDocument;
 use crate::yaml::Node;
 
+/// Most bytes that are looked at on either side of a part of a line: a line may have a megabyte, and
+/// parts without number.
+const LINE_BYTES_MAX: usize = 4 << 10;
+
 /// A finding about a rule; its severity is set by the catalogue.
 pub(super) fn about(
     document: &RuleDocument,
@@ -56,16 +60,27 @@ pub(super) fn remove_element(bytes: &[u8], node: &Node) -> Option<Edit> {
     })
 }
 
-/// The line that a part of a file stands on, with its line feed; `None` if it stands on several.
+/// The line that a part of a file stands on, with its line feed; `None` if it stands on several, or if
+/// the line goes on for more than [`LINE_BYTES_MAX`] before or after it.
 pub(super) fn whole_line(bytes: &[u8], part: &Range<usize>) -> Option<Range<usize>> {
     if bytes.get(part.clone())?.contains(&b'\n') {
         return None;
     }
-    let before = bytes.get(..part.start)?;
-    let start = before.iter().rposition(|byte| *byte == b'\n');
-    let rest = bytes.get(part.end..)?;
-    let end = rest.iter().position(|byte| *byte == b'\n');
-    Some(start.map_or(0, |at| at + 1)..end.map_or(bytes.len(), |at| part.end + at + 1))
+    let first = part.start.saturating_sub(LINE_BYTES_MAX);
+    let before = bytes.get(first..part.start)?;
+    let start = match before.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => first + at + 1,
+        None if first == 0 => 0,
+        None => return None,
+    };
+    let last = part.end.saturating_add(LINE_BYTES_MAX).min(bytes.len());
+    let rest = bytes.get(part.end..last)?;
+    let end = match rest.iter().position(|byte| *byte == b'\n') {
+        Some(at) => part.end + at + 1,
+        None if last == bytes.len() => last,
+        None => return None,
+    };
+    Some(start..end)
 }
 
 /// Whether two texts are the same apart from case, white space and a closing full stop.

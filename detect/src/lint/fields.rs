@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Check, Workspace, key_of, logsource_of};
+use super::{Check, Found, Workspace, key_of, logsource_of};
 use crate::diagnostic::{Code, Diagnostic, Place, code, nearest};
 use crate::event::LogType;
 use crate::logsource::{Logsource, Routing};
@@ -184,11 +184,11 @@ pub(super) fn near_field(
     near.map(|path| format!("did you mean `{path}`?"))
 }
 
-fn field_never_seen(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn field_never_seen(workspace: &Workspace<'_>, found: &mut Found) {
     absent(workspace, (Sure::Own, code::FIELD_NEVER_SEEN), found);
 }
 
-fn field_not_in_samples(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn field_not_in_samples(workspace: &Workspace<'_>, found: &mut Found) {
     absent(
         workspace,
         (Sure::Samples, code::FIELD_NOT_IN_SAMPLES),
@@ -196,7 +196,7 @@ fn field_not_in_samples(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) 
     );
 }
 
-fn absent(workspace: &Workspace<'_>, (sure, code): (Sure, Code), found: &mut Vec<Diagnostic>) {
+fn absent(workspace: &Workspace<'_>, (sure, code): (Sure, Code), found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -219,7 +219,7 @@ fn absent(workspace: &Workspace<'_>, (sure, code): (Sure, Code), found: &mut Vec
     });
 }
 
-fn field_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn field_case(workspace: &Workspace<'_>, found: &mut Found) {
     missing(workspace, &mut |missing| {
         if let Some(other) = &missing.case {
             let message = format!(
@@ -252,7 +252,7 @@ fn compares_whole(item: &Item) -> bool {
 }
 
 /// A whole value asked of a field that holds an object.
-fn field_is_object(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn field_is_object(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -355,7 +355,7 @@ fn stated(observed: &Observed) -> BTreeMap<&str, Vec<&str>> {
     stated
 }
 
-fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -395,7 +395,7 @@ fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Reported once for each log source: a collection of public rules has hundreds of each.
-fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -440,7 +440,7 @@ fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
     }));
 }
 
-fn logsource_broad(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn logsource_broad(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };

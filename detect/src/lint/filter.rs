@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Check, Rule, Workspace};
+use super::{Check, Found, Rule, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Place, code, suggestion};
 use crate::logsource::Logsource;
 use crate::rule::parse::RuleDocument;
@@ -59,7 +59,7 @@ fn finding(
 }
 
 /// A name that no rule has. Where no detection rule was read at all, nothing can be said.
-fn rule_unknown(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn rule_unknown(workspace: &Workspace<'_>, found: &mut Found) {
     let rules = workspace.rules;
     if rules.detections.is_empty() {
         return;
@@ -94,7 +94,7 @@ fn named_at<'a>(document: &'a RuleDocument, name: &str) -> &'a Place {
 }
 
 /// Rules that are there, none of which has the filter's log source.
-fn fits_nothing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn fits_nothing(workspace: &Workspace<'_>, found: &mut Found) {
     // A pipeline may change the log source before filters are joined: either form counts.
     let sets = [workspace.rules, workspace.judged];
     let all = || sets.iter().flat_map(|set| &set.detections);
@@ -145,7 +145,7 @@ fn nothing(filter: &Filter) -> String {
 }
 
 /// A filter that every rule of its log source gets, those that are still to be written among them.
-fn for_any(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn for_any(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, filter) in filters(workspace) {
         if filter.rules.is_none() {
             found.push(finding(
@@ -159,7 +159,7 @@ fn for_any(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// An exception without owner, reason or end.
-fn unowned(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn unowned(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, filter) in filters(workspace) {
         let exception = &filter.exception;
         let lacking: Vec<&str> = [

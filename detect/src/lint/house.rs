@@ -1,6 +1,6 @@
 //! What only this program understands: other tools refuse it, or pass it over.
 
-use super::{Check, Workspace, items};
+use super::{Check, Found, Workspace, items};
 use crate::diagnostic::{Diagnostic, code};
 use crate::rule::modifier::Modifier;
 
@@ -8,7 +8,7 @@ use crate::rule::modifier::Modifier;
 pub(super) const CHECKS: &[Check] = &[Check::info(code::HOUSE_EXTENSION, house_extension)];
 
 /// One finding for a rule that uses extensions, at the first of them, with the names of all.
-fn house_extension(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn house_extension(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in workspace.loaded() {
         let key = document.root.entry("palisade");
         let key = key.filter(|(_, value)| !value.is_null());

@@ -2,8 +2,8 @@
 
 use super::entry::{about, text, whole_line};
 use super::meta::is_uuid;
-use super::{Check, Workspace};
-use crate::diagnostic::{Diagnostic, Edit, code, nearest, suggestion};
+use super::{Check, Found, Workspace};
+use crate::diagnostic::{Edit, code, nearest, suggestion};
 use crate::rule::parse::RuleDocument;
 use crate::yaml::{Node, Yaml};
 
@@ -53,7 +53,7 @@ const RELATIONS: [&str; 5] = ["derived", "obsolete", "merged", "renamed", "simil
 const LOGSOURCE: [&str; 4] = ["category", "product", "service", "definition"];
 
 /// Other keys are allowed, and ignored: a misspelt one as well.
-fn misspelt(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn misspelt(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let entries = document.root.as_map().unwrap_or_default();
         for (key, name) in entries
@@ -89,7 +89,7 @@ fn is_empty(node: &Node) -> bool {
 }
 
 /// An optional key without a value.
-fn empty(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn empty(workspace: &Workspace<'_>, found: &mut Found) {
     /// A rule does not load without these, which is reported as such.
     const MANDATORY: [&str; 6] = [
         "title",
@@ -132,7 +132,7 @@ fn line_of_empty(bytes: &[u8], key: &Node) -> Option<Edit> {
 }
 
 /// Keys that Palisade has no use for, with the type that other tools insist on.
-fn wrong_type(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn wrong_type(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for (keys, wanted) in [
             (["fields", "scope"].as_slice(), "a list of text"),
@@ -162,7 +162,7 @@ fn wrong_type(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `related:` is a list of ids with types.
-fn related_form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn related_form(workspace: &Workspace<'_>, found: &mut Found) {
     const FORM: &str = "write a list of `id:` and `type:`, each type one of: derived, obsolete, \
                         merged, renamed, similar";
     for document in workspace.documents {
@@ -210,7 +210,7 @@ fn related_item(item: &Node) -> Option<(&Node, String, Option<String>)> {
 }
 
 /// A rule is not related to itself: mostly a copy whose own id was not renewed.
-fn related_self(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn related_self(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((_, own)) = text(document, "id") else {
             continue;
@@ -233,7 +233,7 @@ fn related_self(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `license:` is an SPDX expression.
-fn license_form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn license_form(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((node, license)) = text(document, "license") else {
             continue;
@@ -274,7 +274,7 @@ fn logsource(document: &RuleDocument) -> &[(Node, Node)] {
 }
 
 /// Other keys restrict nothing: a misspelt one lets the rule see more than was meant.
-fn logsource_key(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn logsource_key(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for (key, _) in logsource(document) {
             let Some(name) = key.as_text().filter(|name| !LOGSOURCE.contains(name)) else {
@@ -290,7 +290,7 @@ fn logsource_key(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Log sources are compared letter by letter, and all that Sigma lists are in lower case.
-fn logsource_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn logsource_case(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for (key, value) in logsource(document) {
             let part = key.as_text().filter(|name| LOGSOURCE[..3].contains(name));

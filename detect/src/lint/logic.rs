@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::facts::{Fact, alternatives, conjunction_implies};
 use super::items::{searches, section};
-use super::{Check, Rule, Workspace};
+use super::{Check, Found, Rule, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code};
 use crate::rule::item::{Item, Target};
 use crate::rule::parse::RuleDocument;
@@ -103,7 +103,7 @@ impl<'a> Logic<'a> {
 }
 
 /// What a condition does not name decides nothing, and looks as if it did.
-fn search_unused(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn search_unused(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         let mut named = vec![false; logic.searches.len()];
         table::each_search(logic.condition, &mut |place| {
@@ -123,7 +123,7 @@ fn search_unused(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn condition_always_true(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn condition_always_true(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         let table = Table::of(logic.searches, logic.condition);
         if table.is_some_and(|table| !table.can_be(false)) {
@@ -137,7 +137,7 @@ fn condition_always_true(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
     }
 }
 
-fn condition_always_false(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn condition_always_false(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         let table = Table::of(logic.searches, logic.condition);
         if table.is_some_and(|table| !table.can_be(true)) {
@@ -151,7 +151,7 @@ fn condition_always_false(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>
     }
 }
 
-fn search_without_effect(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn search_without_effect(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         let Some(table) = Table::of(logic.searches, logic.condition) else {
             continue;
@@ -173,7 +173,7 @@ fn search_without_effect(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
 
 /// `1 of x*` over a single search. Filters are left out: that more of them will come is a habit of
 /// public rules.
-fn quantity_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn quantity_of_one(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         for node in logic.conditions() {
             let text = node.as_text().unwrap_or_default();
@@ -216,7 +216,7 @@ fn quantity_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn double_not(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn double_not(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         for node in logic.conditions() {
             let words = table::words(node.as_text().unwrap_or_default());
@@ -244,7 +244,7 @@ fn double_not(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn searches_identical(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn searches_identical(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         let Some(table) = Table::of(logic.searches, logic.condition) else {
             continue;
@@ -262,7 +262,7 @@ fn searches_identical(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Whether an event without any field makes the rule fire.
-fn condition_only_excludes(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn condition_only_excludes(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         if matches!(logic.rule, Rule::Detection(_))
             && table::holds(logic.condition, &|_| false)
@@ -278,7 +278,7 @@ fn condition_only_excludes(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic
     }
 }
 
-fn search_only_excludes(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn search_only_excludes(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         if !matches!(logic.rule, Rule::Detection(_)) || table::holds(logic.condition, &|_| false) {
             continue;
@@ -362,7 +362,7 @@ fn field(fact: &Fact<'_>) -> String {
     }
 }
 
-fn entries_contradict(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn entries_contradict(workspace: &Workspace<'_>, found: &mut Found) {
     pairs(workspace, &mut |logic, one, other| {
         if one.excludes(other) {
             found.push(logic.finding(
@@ -375,7 +375,7 @@ fn entries_contradict(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn entries_need_list(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn entries_need_list(workspace: &Workspace<'_>, found: &mut Found) {
     pairs(workspace, &mut |logic, one, other| {
         if !one.excludes(other) && one.excludes_as_scalar(other) {
             found.push(logic.finding(
@@ -391,7 +391,7 @@ fn entries_need_list(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn entry_implied(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn entry_implied(workspace: &Workspace<'_>, found: &mut Found) {
     pairs(workspace, &mut |logic, one, other| {
         let implied = if one.implies(other) {
             other
@@ -409,7 +409,7 @@ fn entry_implied(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn alternative_covered(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn alternative_covered(workspace: &Workspace<'_>, found: &mut Found) {
     for logic in logics(workspace) {
         for (name, search) in logic.searches {
             let (Search::AnyOf(_), Some(alternatives)) = (search, alternatives(search)) else {

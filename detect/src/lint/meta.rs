@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::about;
-use super::{Check, Workspace, key_of};
+use super::{Check, Found, Workspace, key_of};
 use crate::diagnostic::{Diagnostic, code};
 use crate::rule::{Level, Status};
 use crate::yaml::Node;
@@ -20,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// A rule without id cannot be named for good: its alerts carry the title, which people change.
-fn no_id(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_id(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         if document.root.get_some("id").is_none() {
             let place = &document.root.place;
@@ -42,7 +42,7 @@ fn ids<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = (&'a Node, &'a str
 }
 
 /// Other tools refuse rules whose id is no UUID.
-fn id_not_uuid(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn id_not_uuid(workspace: &Workspace<'_>, found: &mut Found) {
     for (node, id) in ids(workspace) {
         if !is_uuid(id) {
             let message = format!("id `{id}` is no UUID");
@@ -56,7 +56,7 @@ fn id_not_uuid(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Ids are compared as text by most tools, so that case tells them apart.
-fn id_upper_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn id_upper_case(workspace: &Workspace<'_>, found: &mut Found) {
     for (node, id) in ids(workspace) {
         if is_uuid(id) && id.bytes().any(|b| b.is_ascii_uppercase()) {
             let lower = id.to_ascii_lowercase();
@@ -71,7 +71,7 @@ fn id_upper_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Ids that were typed or copied, not drawn, are drawn by others as well.
-fn id_example(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn id_example(workspace: &Workspace<'_>, found: &mut Found) {
     for (node, id) in ids(workspace) {
         if is_uuid(id) && is_typed(id) {
             let message = format!("id `{id}` looks typed by hand");
@@ -94,7 +94,7 @@ fn is_typed(uuid: &str) -> bool {
 // ---- Status and level --------------------------------------------------------------------------
 
 /// Without a status nobody knows how far to trust the rule.
-fn no_status(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_status(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         if document.root.get_some("status").is_none() {
             let place = &document.root.place;
@@ -108,7 +108,7 @@ fn no_status(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Without a level alerts are of `medium` severity, whatever they mean.
-fn no_level(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_level(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         if document.root.get_some("level").is_none() {
             let names: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
@@ -124,7 +124,7 @@ fn no_level(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A deprecated rule should say which one to use.
-fn deprecated_alone(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn deprecated_alone(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in workspace.loaded() {
         let related = document.root.get_some("related").is_some();
         if rule.meta().status == Some(Status::Deprecated)

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 
 use super::items::{Entry, entries};
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::diagnostic::{Diagnostic, code};
 use crate::rule::item::Anchor;
 use crate::rule::modifier::{Kind, Modifier};
@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Ranges of which each holds a single address of version 4: texts that are compared say the same.
-fn cidr_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn cidr_of_one(workspace: &Workspace<'_>, found: &mut Found) {
     let single = |text: &str| {
         let address = text.strip_suffix("/32").unwrap_or(text);
         address.parse::<Ipv4Addr>().is_ok()
@@ -42,7 +42,7 @@ fn cidr_of_one(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn cidr_of_all(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn cidr_of_all(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace).filter(|entry| entry.has(Modifier::Cidr)) {
         for (node, text) in entry.texts() {
             let range: Option<IpNet> = text.parse().ok();
@@ -58,7 +58,7 @@ fn cidr_of_all(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn cidr_covered(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn cidr_covered(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let single = entry.has(Modifier::All) || entry.values.len() < 2;
         if !entry.has(Modifier::Cidr) || single {
@@ -88,7 +88,7 @@ fn cidr_covered(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `windash` varies dashes that begin a flag, and there is none.
-fn windash_without_dash(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn windash_without_dash(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         if !entry.has(Modifier::Windash) || entry.has(Modifier::Expand) {
             continue;
@@ -116,7 +116,7 @@ fn without(entry: &Entry<'_>, modifier: Modifier, one: Diagnostic) -> Diagnostic
 }
 
 /// A part of an encoded text depends on where in the text it stood.
-fn base64_of_a_part(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn base64_of_a_part(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let part = entry.field.is_none()
             || entry.modifiers.iter().any(|modifier| {
@@ -133,7 +133,7 @@ fn base64_of_a_part(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn utf16_without_base64(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn utf16_without_base64(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let wide = entry
             .modifiers
@@ -154,7 +154,7 @@ fn utf16_without_base64(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) 
     }
 }
 
-fn cased_without_letters(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn cased_without_letters(workspace: &Workspace<'_>, found: &mut Found) {
     let has_case = |text: &str| {
         text.chars()
             .any(|c| c.is_lowercase() || c.is_uppercase() || !c.is_ascii())
@@ -179,7 +179,7 @@ fn cased_without_letters(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
     }
 }
 
-fn fieldref_to_itself(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn fieldref_to_itself(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace).filter(|entry| entry.has(Modifier::FieldRef)) {
         for (node, text) in entry.texts() {
             if entry.field == Some(text) {

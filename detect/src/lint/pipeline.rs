@@ -1,6 +1,6 @@
 //! Pipelines: transformations that do nothing.
 
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::diagnostic::{Diagnostic, code};
 use crate::yaml::Node;
 
@@ -8,7 +8,7 @@ use crate::yaml::Node;
 pub(super) const CHECKS: &[Check] = &[Check::info(code::MAPPED_TO_ITSELF, mapped_to_itself)];
 
 /// A field that is mapped to its own name and no other.
-fn mapped_to_itself(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn mapped_to_itself(workspace: &Workspace<'_>, found: &mut Found) {
     let documents = workspace.pipelines.iter().flat_map(|one| &one.documents);
     let steps = documents
         .filter_map(|document| document.get("transformations")?.as_seq())

@@ -1,7 +1,7 @@
 //! Metadata for people: description, author, references, benign causes.
 
 use super::entry::{about, same_words, text, texts};
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::rule::Level;
 use crate::rule::parse::RuleDocument;
@@ -41,7 +41,7 @@ const NO_CAUSE: [&str; 11] = [
 const MARKS: [&str; 4] = ["TODO", "FIXME", "TBD", "XXX"];
 
 /// An analyst who gets the alert has only the title.
-fn no_description(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_description(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         let written = document.root.get_some("description");
         if written.is_none_or(|node| node.as_text().is_some_and(|text| text.trim().is_empty())) {
@@ -56,7 +56,7 @@ fn no_description(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The title once more tells nothing.
-fn description_is_title(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn description_is_title(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let (Some((_, title)), Some((node, description))) =
             (text(document, "title"), text(document, "description"))
@@ -74,7 +74,7 @@ fn description_is_title(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) 
 }
 
 /// A word or two is no description.
-fn description_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn description_short(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((node, description)) = text(document, "description") else {
             continue;
@@ -95,7 +95,7 @@ fn description_short(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Nobody to ask.
-fn no_author(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_author(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         if document.root.get_some("author").is_none() {
             let place = &document.root.place;
@@ -108,7 +108,7 @@ fn no_author(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// References are links.
-fn reference_form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn reference_form(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for (node, reference) in texts(document, "references") {
             let is_link = reference.split_once("://").is_some_and(|(scheme, rest)| {
@@ -130,7 +130,7 @@ fn reference_form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A grave alert that says nothing of benign causes costs the analyst time.
-fn no_false_positives(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn no_false_positives(workspace: &Workspace<'_>, found: &mut Found) {
     for (document, rule) in workspace.loaded() {
         let meta = rule.meta();
         if let Some(level @ (Level::High | Level::Critical)) = meta.level
@@ -150,7 +150,7 @@ fn no_false_positives(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// That there are none is not known, only that nobody has thought of any.
-fn false_positives_empty(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn false_positives_empty(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for (node, cause) in texts(document, "falsepositives") {
             let word = cause.trim().trim_end_matches('.').to_lowercase();
@@ -166,7 +166,7 @@ fn false_positives_empty(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>)
 }
 
 /// Marks of unfinished work in what people read.
-fn unfinished(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn unfinished(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         for key in [
             "title",

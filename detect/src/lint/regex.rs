@@ -4,8 +4,8 @@ use regex_syntax::ast::{self, Ast, RepetitionKind, RepetitionRange};
 use regex_syntax::hir::{Hir, translate::TranslatorBuilder};
 
 use super::items::{Entry, entries};
-use super::{Check, Workspace};
-use crate::diagnostic::{Diagnostic, code};
+use super::{Check, Found, Workspace};
+use crate::diagnostic::code;
 use crate::rule::modifier::{Modifier, RegexFlag};
 use crate::yaml::Node;
 
@@ -87,7 +87,7 @@ fn is_any(part: &Ast) -> bool {
 }
 
 /// `.*` at an edge: the expression is searched anywhere in the value.
-fn any_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn any_at_edge(workspace: &Workspace<'_>, found: &mut Found) {
     expressions(workspace, &mut |entry, expression| {
         let parts = expression.parts();
         let parts = match parts {
@@ -119,7 +119,7 @@ fn any_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// An expression that the empty text meets, without anchors, is found in every value.
-fn matches_all(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn matches_all(workspace: &Workspace<'_>, found: &mut Found) {
     expressions(workspace, &mut |entry, expression| {
         let Some(meaning) = expression.meaning(entry, None) else {
             return;
@@ -137,7 +137,7 @@ fn matches_all(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `^a|b$`: each anchor belongs to one alternative only.
-fn anchor_in_alternative(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn anchor_in_alternative(workspace: &Workspace<'_>, found: &mut Found) {
     let begins = |ast: &Ast| plain::is_start(edge(ast, <[Ast]>::first));
     let ends = |ast: &Ast| plain::is_end(edge(ast, <[Ast]>::last));
     expressions(workspace, &mut |entry, expression| {
@@ -174,7 +174,7 @@ fn edge<'a>(ast: &'a Ast, take: fn(&'a [Ast]) -> Option<&'a Ast>) -> Option<&'a 
 }
 
 /// `(?i)` where Sigma has a modifier that every tool can translate.
-fn inline_ignore_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn inline_ignore_case(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace).filter(|entry| entry.has(Modifier::Re)) {
         let inline = |text: &str| text.starts_with("(?i)");
         let Some((first, _)) = entry.texts().find(|(_, text)| inline(text)) else {
@@ -216,7 +216,7 @@ fn inside(ast: &Ast) -> &Ast {
 }
 
 /// `(a+)+`: linear here, and exponential where expressions are tried by backtracking.
-fn nested_repetition(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn nested_repetition(workspace: &Workspace<'_>, found: &mut Found) {
     struct Nested(Option<std::ops::Range<usize>>);
     impl ast::Visitor for Nested {
         type Output = Option<std::ops::Range<usize>>;
@@ -258,7 +258,7 @@ const ENDINGS: [&str; 20] = [
 ];
 
 /// `cmd.exe` without a backslash: the dot matches any character.
-fn dot_in_name(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn dot_in_name(workspace: &Workspace<'_>, found: &mut Found) {
     expressions(workspace, &mut |entry, expression| {
         let literal = |part: Option<&Ast>| match part {
             Some(Ast::Literal(literal)) => Some(literal.c),
@@ -292,7 +292,7 @@ fn dot_in_name(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn flag_without_effect(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn flag_without_effect(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let expressions = of_entry(&entry);
         if expressions.is_empty() || expressions.len() != entry.values.len() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{about, rewrite, text};
-use super::{Check, Rule, Workspace};
+use super::{Check, Found, Rule, Workspace};
 use crate::diagnostic::{Diagnostic, Place, code};
 
 /// The checks of this file.
@@ -24,7 +24,7 @@ const TITLE_CHARS_MAX: usize = 120;
 const DETECTS: [&str; 4] = ["detects ", "detect ", "detecting ", "detection of "];
 
 /// Titles stand in lists.
-fn title_long(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn title_long(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((node, title)) = text(document, "title") else {
             continue;
@@ -42,7 +42,7 @@ fn title_long(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A title is a headline: one space between words, no full stop.
-fn title_shape(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn title_shape(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((node, title)) = text(document, "title") else {
             continue;
@@ -68,7 +68,7 @@ fn title_shape(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Every rule detects something.
-fn title_detects(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn title_detects(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let Some((node, title)) = text(document, "title") else {
             continue;
@@ -95,7 +95,7 @@ fn files<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = (&'a str, &'a st
 }
 
 /// Names that every file system and every shell takes as they are.
-fn file_name(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn file_name(workspace: &Workspace<'_>, found: &mut Found) {
     for (file, stem, _) in files(workspace) {
         let plain =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.');
@@ -113,7 +113,7 @@ fn file_name(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Sigma's files end in `.yml`.
-fn file_ending(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn file_ending(workspace: &Workspace<'_>, found: &mut Found) {
     for (file, _, ending) in files(workspace) {
         if ending != "yml" {
             let message = format!("rule file ends in `.{ending}`");
@@ -127,7 +127,7 @@ fn file_ending(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Rules that have nothing to do with each other in one file: no correlation joins them, and no
 /// template is shared.
-fn file_shared(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn file_shared(workspace: &Workspace<'_>, found: &mut Found) {
     let mut rules: BTreeMap<usize, (Vec<&Place>, bool)> = BTreeMap::new();
     for (document, rule) in workspace.loaded() {
         let (places, joined) = rules.entry(document.file).or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{about, remove_element, rewrite, texts};
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::attack::{self, Technique};
 use crate::diagnostic::{Code, Diagnostic, code, suggestion};
 use crate::rule::parse::RuleDocument;
@@ -109,7 +109,7 @@ fn has(document: &RuleDocument, tag: &str) -> bool {
 }
 
 /// A tag is `namespace.name`, of letters, digits, `-`, `_` and dots.
-fn form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn form(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let sound = tag.lower.split_once('.').is_some_and(|(namespace, name)| {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -129,7 +129,7 @@ fn form(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Tags are compared as text by most tools.
-fn upper_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn upper_case(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         if tag.text != tag.lower {
             let message = format!("tag `{}` has upper-case letters", tag.text);
@@ -145,7 +145,7 @@ fn upper_case(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Tools that know the appendix pass over other name spaces.
-fn namespace(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn namespace(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let Some((namespace, _)) = tag.lower.split_once('.') else {
             continue;
@@ -160,7 +160,7 @@ fn namespace(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The same tag twice says nothing more.
-fn twice(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn twice(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let mut seen = BTreeSet::new();
         for tag in tags(document) {
@@ -236,7 +236,7 @@ fn groups(name: &str) -> Vec<usize> {
 }
 
 /// Names that their name space does not have.
-fn value(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         for (namespace, is_sound, help) in FORMS {
             let Some(name) = tag.within(namespace) else {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::entry::about;
 use super::tags::{all_tags, tags};
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::attack::{self, Fate, SPLIT_TACTIC, TACTICS, Technique};
-use crate::diagnostic::{Diagnostic, code, nearest};
+use crate::diagnostic::{code, nearest};
 use crate::rule::parse::RuleDocument;
 
 /// The checks of this file.
@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Without a technique the rule does not count in any view of coverage.
-fn missing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn missing(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.alerting() {
         let tagged = tags(document).any(|tag| tag.within("attack").is_some());
         if !tagged {
@@ -42,7 +42,7 @@ fn missing(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Names under `attack` that are nothing.
-fn unknown(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn unknown(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let Some(name) = tag.tactic_name() else {
             continue;
@@ -69,7 +69,7 @@ fn unknown(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Older rules write `attack.initial_access`.
-fn underscore(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn underscore(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let Some(name) = tag.tactic_name() else {
             continue;
@@ -84,7 +84,7 @@ fn underscore(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Version 19 split Defense Evasion in two; the technique says which one is meant.
-fn split_tactic(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn split_tactic(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let mut halves = BTreeSet::new();
         for row in tags(document).filter_map(|tag| tag.technique()) {
@@ -120,7 +120,7 @@ fn split_tactic(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Technique ids that never were.
-fn unknown_technique(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn unknown_technique(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let Some(id) = tag.technique_id() else {
             continue;
@@ -151,7 +151,7 @@ fn unknown_technique(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Techniques whose place another one took.
-fn revoked(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn revoked(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         let Some((old, new)) = tag
             .technique()
@@ -168,7 +168,7 @@ fn revoked(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Techniques that nothing took the place of.
-fn deprecated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn deprecated(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         if let Some(row) = tag.technique()
             && row.fate == Fate::Deprecated
@@ -192,7 +192,7 @@ fn current(document: &RuleDocument) -> Vec<&'static Technique> {
 }
 
 /// A tactic that none of the techniques serves.
-fn tactic_alone(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn tactic_alone(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let techniques = current(document);
         if techniques.is_empty() {
@@ -214,7 +214,7 @@ fn tactic_alone(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A technique of which the rule names no tactic.
-fn technique_alone(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn technique_alone(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let tactics: Vec<String> = tags(document).filter_map(|tag| tag.tactic_name()).collect();
         for tag in tags(document) {

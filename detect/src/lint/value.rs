@@ -3,9 +3,9 @@
 use super::entry::remove_element;
 use super::facts::{Plain, VALUES_MAX};
 use super::items::{Entry, entries};
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::casing::fold;
-use crate::diagnostic::{Diagnostic, Edit, code};
+use crate::diagnostic::{Edit, code};
 use crate::rule::item::{Anchor, Case, Link};
 use crate::rule::modifier::{Chain, Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
@@ -41,7 +41,7 @@ fn anchor(entry: &Entry<'_>, chain: &Chain) -> Anchor {
     }
 }
 
-fn value_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value_repeated(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         if entry.values.len() < 2 {
             continue;
@@ -79,7 +79,7 @@ fn value_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A value of a list that another one makes needless: `ab` beside `a` under `contains`.
-fn value_covered(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value_covered(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let Some(chain) = entry.chain().filter(is_plain_text) else {
             continue;
@@ -129,7 +129,7 @@ fn texts(workspace: &Workspace<'_>, each: &mut EachText<'_>) {
     }
 }
 
-fn value_empty(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value_empty(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, chain, (node, text)| {
         if text.is_empty() && anchor(entry, chain) != Anchor::Whole {
             found.push(entry.finding(
@@ -142,7 +142,7 @@ fn value_empty(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn wildcard_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn wildcard_repeated(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, _, (node, text)| {
         let parsed = SigmaText::parse(text);
         let twice = |pair: &[Part]| matches!(pair, [Part::AnyRun, Part::AnyRun]);
@@ -170,7 +170,7 @@ fn wildcard_repeated(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A wildcard where the modifier allows anything anyway.
-fn wildcard_at_edge(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn wildcard_at_edge(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, chain, (node, text)| {
         let anchor = anchor(entry, chain);
         let parsed = SigmaText::parse(text);
@@ -217,7 +217,7 @@ fn chain_name(anchor: Anchor) -> &'static str {
     }
 }
 
-fn only_wildcard(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn only_wildcard(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, _, (node, text)| {
         if !text.is_empty() && text.bytes().all(|byte| byte == b'*') && entry.field.is_some() {
             let field = entry.field.unwrap_or_default();
@@ -231,7 +231,7 @@ fn only_wildcard(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
     });
 }
 
-fn only_question_marks(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn only_question_marks(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, chain, (node, text)| {
         if !text.is_empty() && text.bytes().all(|byte| byte == b'?') {
             let count = text.len();
@@ -250,7 +250,7 @@ fn only_question_marks(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// White space where the value must begin or end: an edge that is compared.
-fn value_whitespace(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value_whitespace(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, chain, (node, text)| {
         let (start, end) = match anchor(entry, chain) {
             Anchor::Whole => (true, true),
@@ -279,7 +279,7 @@ fn value_whitespace(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `\*` in what looks like a path of Windows: a literal star, where a folder's content was meant.
-fn escaped_wildcard_in_path(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn escaped_wildcard_in_path(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, _, (node, text)| {
         let mut folders = 0;
         let mut star = None;
@@ -308,7 +308,7 @@ fn escaped_wildcard_in_path(workspace: &Workspace<'_>, found: &mut Vec<Diagnosti
     });
 }
 
-fn value_text_null(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn value_text_null(workspace: &Workspace<'_>, found: &mut Found) {
     texts(workspace, &mut |entry, chain, (node, text)| {
         if anchor(entry, chain) == Anchor::Whole && text.eq_ignore_ascii_case("null") {
             found.push(entry.finding(
@@ -322,7 +322,7 @@ fn value_text_null(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `yes` and such without quotes: text here, a truth value for tools that read YAML 1.1.
-fn word_of_yaml_1_1(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn word_of_yaml_1_1(workspace: &Workspace<'_>, found: &mut Found) {
     const WORDS: [&str; 6] = ["yes", "no", "on", "off", "y", "n"];
     texts(workspace, &mut |entry, _, (node, text)| {
         let lower = text.to_ascii_lowercase();
@@ -343,7 +343,7 @@ fn word_of_yaml_1_1(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// `010`: ten here, eight for tools that read YAML 1.1.
-fn number_with_leading_zero(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn number_with_leading_zero(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         for node in entry.values {
             if !matches!(node.value, Yaml::Int(_)) {
@@ -365,7 +365,7 @@ fn number_with_leading_zero(workspace: &Workspace<'_>, found: &mut Vec<Diagnosti
 }
 
 /// `field|all: [a, b]`: no single value can be both.
-fn all_on_whole_values(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn all_on_whole_values(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in entries(workspace) {
         let Some(chain) = entry.chain().filter(is_plain_text) else {
             continue;

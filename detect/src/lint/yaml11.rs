@@ -4,7 +4,7 @@
 //! `010` is eight and `12:30` is a number of base 60.
 
 use super::entry::about;
-use super::{Check, Workspace};
+use super::{Check, Found, Workspace};
 use crate::diagnostic::{Diagnostic, Edit, code};
 use crate::rule::parse::RuleDocument;
 use crate::yaml::{Node, Yaml};
@@ -16,7 +16,7 @@ pub(super) const CHECKS: &[Check] = &[Check::warning(code::YAML_11, yaml_11)];
 const SECTIONS: [&str; 3] = ["detection", "filter", "correlation"];
 
 /// What would not be found by another tool.
-fn yaml_11(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn yaml_11(workspace: &Workspace<'_>, found: &mut Found) {
     for document in workspace.documents {
         let bytes = workspace.bytes(document);
         for section in SECTIONS {
@@ -28,7 +28,7 @@ fn yaml_11(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Looks at every scalar below a node; YAML is not deeper than its limit.
-fn walk(document: &RuleDocument, bytes: &[u8], node: &Node, found: &mut Vec<Diagnostic>) {
+fn walk(document: &RuleDocument, bytes: &[u8], node: &Node, found: &mut Found) {
     match &node.value {
         Yaml::Seq(items) => {
             for item in items {

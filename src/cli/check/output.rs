@@ -48,7 +48,40 @@ pub struct Position {
 /// Where lines of the files begin.
 pub struct Lines<'a> {
     findings: &'a Findings,
-    starts: HashMap<String, Vec<usize>>,
+    files: HashMap<String, LinesOf>,
+}
+
+/// The lines of one file.
+struct LinesOf {
+    starts: Vec<usize>,
+    /// Where the last question ended: the start of the line, the byte, and the characters between.
+    /// From there it is mostly near to the next one, however long the line is.
+    last: (usize, usize, usize),
+}
+
+impl LinesOf {
+    fn new(text: &str) -> Self {
+        let behind = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            starts: std::iter::once(0).chain(behind).collect(),
+            last: (0, 0, 0),
+        }
+    }
+
+    /// Number of characters before a byte on its line, which begins at `start`.
+    fn chars_before(&mut self, text: &str, start: usize, at: usize) -> Option<usize> {
+        let (line, last, before) = self.last;
+        let chars = |from, to| Some(text.get(from..to)?.chars().count());
+        let count = if line != start || at - start < last.abs_diff(at) {
+            chars(start, at)?
+        } else if last <= at {
+            before + chars(last, at)?
+        } else {
+            before - chars(at, last)?
+        };
+        self.last = (start, at, count);
+        Some(count)
+    }
 }
 
 impl<'a> Lines<'a> {
@@ -56,23 +89,23 @@ impl<'a> Lines<'a> {
     pub fn new(findings: &'a Findings) -> Self {
         Self {
             findings,
-            starts: HashMap::new(),
+            files: HashMap::new(),
         }
     }
 
     /// The position of a byte in a file; `None` if the file's text is not at hand.
     pub fn position(&mut self, file: &str, at: usize) -> Option<Position> {
         let text = self.findings.text(file)?;
-        let starts = self.starts.entry(file.to_owned()).or_insert_with(|| {
-            let behind = text.match_indices('\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(behind).collect()
-        });
-        let line = starts.partition_point(|start| *start <= at);
-        let start = *starts.get(line.checked_sub(1)?)?;
-        let column = text.get(start..at)?.trim_start_matches('\u{feff}');
+        let lines = self.files.entry(file.to_owned());
+        let lines = lines.or_insert_with(|| LinesOf::new(text));
+        let line = lines.starts.partition_point(|start| *start <= at);
+        let start = *lines.starts.get(line.checked_sub(1)?)?;
+        let before = lines.chars_before(text, start, at)?;
+        // A byte order mark is no character of the first line.
+        let mark = start == 0 && at > 0 && text.starts_with('\u{feff}');
         Some(Position {
             line: u32::try_from(line).ok()?,
-            column: u32::try_from(column.chars().count() + 1).ok()?,
+            column: u32::try_from(before + 1 - usize::from(mark)).ok()?,
         })
     }
 
@@ -237,5 +270,25 @@ mod tests {
             "::warning file=dir%2C1/a%3Ab.yml,line=1,col=4,endLine=1,endColumn=10,title=PAL0351\
              ::bad \u{fffd}2J 100%25\u{240a}next%0Ause \u{fffd}this\n"
         );
+    }
+
+    #[test]
+    fn positions_are_the_same_in_whatever_order_they_are_asked_for() {
+        let text = "\u{feff}é: a\nü: [éé, b, ccc]\nd: e\n";
+        let mut findings = Findings::default();
+        findings.add("f", text, Vec::new());
+        let at: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        let fresh = |at| Lines::new(&findings).position("f", at).expect("a place");
+        let mut lines = Lines::new(&findings);
+        for from in &at {
+            for to in &at {
+                assert_eq!(lines.position("f", *from), Some(fresh(*from)));
+                assert_eq!(lines.position("f", *to), Some(fresh(*to)));
+            }
+        }
+        let b = text.find("b,").expect("it is there");
+        assert_eq!(fresh(b), Position { line: 2, column: 9 });
+        let a = text.find('a').expect("it is there");
+        assert_eq!(fresh(a), Position { line: 1, column: 4 });
     }
 }

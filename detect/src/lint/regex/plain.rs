@@ -4,8 +4,8 @@ use regex_syntax::ast::{AssertionKind, Ast, Flag, FlagsItemKind};
 
 use super::super::items::Entry;
 use super::super::{Workspace, items};
-use super::{Expression, IGNORE_CASE, of_entry};
-use crate::diagnostic::{Diagnostic, Edit, code};
+use super::{Expression, Found, IGNORE_CASE, of_entry};
+use crate::diagnostic::{Edit, code};
 use crate::rule::item::{Anchor, Case};
 use crate::rule::modifier::{Modifier, RegexFlag};
 use crate::rule::text;
@@ -40,7 +40,7 @@ fn is_ignore_case(part: &Ast) -> bool {
 }
 
 /// Expressions that a modifier says more plainly, and for less.
-pub(super) fn re_as_modifier(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn re_as_modifier(workspace: &Workspace<'_>, found: &mut Found) {
     for entry in items::entries(workspace) {
         let expressions = of_entry(&entry);
         let plain: Option<Vec<Plain>> = expressions.iter().map(|one| plain(&entry, one)).collect();
