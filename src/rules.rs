@@ -37,7 +37,7 @@ pub use for_cases::{ForCases, LeftOut, for_cases};
 pub use list::{Kind, Listed, State, Why, moment};
 pub use lists::folder_of as lists_folder;
 pub use standing::Standing;
-pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, cases, walk};
+pub use walk::{RULE_BYTES_MAX, RULE_FILES_MAX, walk};
 
 /// The built-in field map for Azure logs.
 pub const FIELD_MAP: &str = include_str!("../detections/pipelines/azure.yml");

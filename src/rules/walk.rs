@@ -42,7 +42,7 @@ pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
 
 /// Reads all case files at these paths, within the limits of [`walk`]: `NAME.cases.yml` beside a file,
 /// and all below a folder.
-pub fn cases(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
+pub(super) fn cases(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
     let mut walk = Walk {
         wanted: Wanted::Cases,
         ..Walk::default()
