@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -27,6 +28,10 @@ use crate::rules;
 use crate::topology::fold::Suppression;
 use crate::topology::offline::{Offline, Watermark};
 use crate::topology::stage::{SourceTraits, UnknownPolicy};
+
+mod crew;
+
+use crew::{Crew, Judged, Orders};
 
 /// Whose data files hold, as ids name it.
 const TENANT: &str = "default";
@@ -125,6 +130,11 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         skipped: loaded.skipped,
         ..Totals::default()
     };
+    let orders = Orders {
+        engine: Arc::clone(&engine),
+        traits: traits(),
+        clock: Clock::start(),
+    };
     let stages = stages(args, engine, lateness)?;
     let inputs = Inputs::find(&args.inputs, terminal)?;
     let format = args.format.unwrap_or(PrettyOrNdjson::Ndjson);
@@ -135,7 +145,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         clock: Clock::start(),
         out: BufWriter::new(io::stdout()),
     };
-    let read = judge(stages, inputs, &mut output, &mut totals)?;
+    let read = judge(&orders, stages, inputs, (&mut output, &mut totals))?;
     writeln!(
         io::stderr(),
         "{}",
@@ -149,28 +159,31 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
 }
 
 fn stages(args: &Args, engine: Arc<Engine>, lateness: Option<Span>) -> anyhow::Result<Offline> {
-    let traits = SourceTraits {
-        tenant: Arc::from(TENANT),
-        hints: Hints::default(),
-        unknown: UnknownPolicy::JudgeAll,
-        clamp: Clamp::Never,
-    };
     let watermark = lateness.map_or(Watermark::StandsStill, Watermark::Follows);
     let suppression = if args.no_suppress {
         Suppression::Off
     } else {
         Suppression::AsWritten
     };
-    Ok(Offline::new(engine, traits, watermark, suppression)?)
+    Ok(Offline::new(engine, traits(), watermark, suppression)?)
+}
+
+fn traits() -> SourceTraits {
+    SourceTraits {
+        tenant: Arc::from(TENANT),
+        hints: Hints::default(),
+        unknown: UnknownPolicy::JudgeAll,
+        clamp: Clamp::Never,
+    }
 }
 
 fn judge(
+    orders: &Orders,
     mut stages: Offline,
     inputs: Inputs,
-    output: &mut Output,
-    totals: &mut Totals,
+    (output, totals): (&mut Output, &mut Totals),
 ) -> anyhow::Result<Read> {
-    let read = inputs.read(&mut |record| {
+    let mut each = |(record, outcome): Judged| {
         totals.records += 1;
         if let Some(broken) = &record.broken {
             totals.reject(
@@ -178,17 +191,23 @@ fn judge(
                 broken,
                 output,
             )?;
-            return Ok(());
         }
-        let received = output.clock.now();
-        let outcome =
-            stages.record(&record.path, record.offset, Some(&record.payload), received)?;
+        let Some(outcome) = outcome else {
+            return Ok(());
+        };
+        let outcome = stages.correlate(&record.path, outcome)?;
         totals.events += outcome.events.values().sum::<u64>();
         for (origin, reject) in &outcome.rejects {
             let place = format!("{}/{}", origin.at.source, origin.offset);
             totals.reject(&place, reject, output)?;
         }
         output.alerts(outcome.alerts, totals)
+    };
+    let read = thread::scope(|scope| {
+        let mut crew = Crew::start(scope, orders);
+        let read = inputs.read(&mut |record| crew.take(record, &mut each))?;
+        crew.finish(&mut each)?;
+        anyhow::Ok(read)
     })?;
     output.alerts(stages.finish()?, totals)?;
     output.out.flush()?;

@@ -118,7 +118,15 @@ impl Offline {
         self.correlate(path, outcome)
     }
 
-    fn correlate(&mut self, path: &Arc<str>, mut outcome: Outcome) -> Result<Outcome, StepError> {
+    /// Folds what another stage said of the next record of `path`; correlations' alerts come last.
+    ///
+    /// # Errors
+    /// As [`Offline::record`].
+    pub fn correlate(
+        &mut self,
+        path: &Arc<str>,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, StepError> {
         self.newest = self.newest.max(outcome.latest_event_time);
         if !outcome.matches.is_empty() {
             let source = Source {
@@ -217,7 +225,8 @@ impl Offline {
     }
 }
 
-fn place(path: &Arc<str>, offset: i64, received: Timestamp) -> RecordPlace {
+/// The place of a record of a file.
+pub fn place(path: &Arc<str>, offset: i64, received: Timestamp) -> RecordPlace {
     let at = SourcePartition {
         source: Arc::clone(path),
         incarnation: 1,

@@ -1,0 +1,236 @@
+//! Records judged on all cores; their outcomes come back in the order of the records.
+//!
+//! Batches go to the judges in turn and come back in turn, so nothing is locked and nothing sorted.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, Scope};
+
+use anyhow::Context as _;
+use palisade_detect::engine::Engine;
+use palisade_ingest::source::file::FileRecord;
+
+use crate::clock::Clock;
+use crate::topology::offline::place;
+use crate::topology::stage::{Outcome, SourceTraits, Stage};
+
+/// Most records that cross to a judge together.
+const BATCH_RECORDS_MAX: usize = 256;
+/// Bytes at which a batch is full: small enough that a few of them are little memory.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Batches on their way to each judge and back: one at work and one that waits.
+const BATCHES_A_JUDGE: usize = 2;
+/// Most judges: beyond it reading is the limit.
+const JUDGES_MAX: usize = 16;
+
+/// A record and what it came to; nothing if it was broken before.
+pub(super) type Judged = (FileRecord, Option<Outcome>);
+
+/// What takes records and outcomes in order.
+pub(super) type Each<'e> = &'e mut dyn FnMut(Judged) -> anyhow::Result<()>;
+
+/// Everything that a judge needs.
+#[derive(Clone)]
+pub(super) struct Orders {
+    pub(super) engine: Arc<Engine>,
+    pub(super) traits: SourceTraits,
+    pub(super) clock: Clock,
+}
+
+/// The judges.
+pub(super) struct Crew {
+    /// Judges here if there is one core.
+    own: Option<Judge>,
+    lanes: Vec<Lane>,
+    /// The judges that hold batches, oldest batch first.
+    turns: VecDeque<usize>,
+    next: usize,
+    batch: Vec<FileRecord>,
+    bytes: usize,
+}
+
+/// The way to a judge and back.
+struct Lane {
+    to: SyncSender<Vec<FileRecord>>,
+    back: Receiver<Vec<Judged>>,
+}
+
+struct Judge {
+    stage: Stage,
+    orders: Orders,
+}
+
+impl Crew {
+    /// Judges on as many threads as there are cores, all ended with `scope`.
+    pub(super) fn start<'s>(scope: &'s Scope<'s, '_>, orders: &Orders) -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::of(cores.min(JUDGES_MAX), scope, orders)
+    }
+
+    fn of<'s>(judges: usize, scope: &'s Scope<'s, '_>, orders: &Orders) -> Self {
+        let lanes = if judges < 2 { 0 } else { judges };
+        Self {
+            own: (judges < 2).then(|| Judge::new(orders)),
+            lanes: (0..lanes).map(|_| Lane::start(scope, orders)).collect(),
+            turns: VecDeque::new(),
+            next: 0,
+            batch: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes a record; `each` gets those that have been judged.
+    pub(super) fn take(&mut self, record: FileRecord, each: Each<'_>) -> anyhow::Result<()> {
+        if let Some(judge) = &mut self.own {
+            return each(judge.judge(record));
+        }
+        self.bytes += record.payload.len();
+        self.batch.push(record);
+        if self.batch.len() >= BATCH_RECORDS_MAX || self.bytes >= BATCH_BYTES_MAX {
+            self.send(each)?;
+        }
+        Ok(())
+    }
+
+    /// No more records come: waits for all.
+    pub(super) fn finish(mut self, each: Each<'_>) -> anyhow::Result<()> {
+        if !self.batch.is_empty() {
+            self.send(each)?;
+        }
+        while !self.turns.is_empty() {
+            self.receive(each)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, each: Each<'_>) -> anyhow::Result<()> {
+        if self.turns.len() >= self.lanes.len() * BATCHES_A_JUDGE {
+            self.receive(each)?;
+        }
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        let sent = self.lanes[self.next].to.send(batch);
+        sent.ok().context("a judge has ended early")?;
+        self.turns.push_back(self.next);
+        self.next = (self.next + 1) % self.lanes.len();
+        Ok(())
+    }
+
+    fn receive(&mut self, each: Each<'_>) -> anyhow::Result<()> {
+        let Some(oldest) = self.turns.pop_front() else {
+            return Ok(());
+        };
+        let judged = self.lanes[oldest].back.recv();
+        let judged = judged.context("a judge has ended early")?;
+        judged.into_iter().try_for_each(each)
+    }
+}
+
+impl Lane {
+    fn start<'s>(scope: &'s Scope<'s, '_>, orders: &Orders) -> Self {
+        let (to, work) = sync_channel::<Vec<FileRecord>>(BATCHES_A_JUDGE);
+        let (out, back) = sync_channel(BATCHES_A_JUDGE);
+        let mut judge = Judge::new(orders);
+        scope.spawn(move || {
+            while let Ok(batch) = work.recv() {
+                let judged = batch.into_iter().map(|record| judge.judge(record));
+                // Nobody listens any more when the command has failed.
+                if out.send(judged.collect()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { to, back }
+    }
+}
+
+impl Judge {
+    fn new(orders: &Orders) -> Self {
+        Self {
+            stage: Stage::new(Arc::clone(&orders.engine)),
+            orders: orders.clone(),
+        }
+    }
+
+    fn judge(&mut self, record: FileRecord) -> Judged {
+        if record.broken.is_some() {
+            return (record, None);
+        }
+        let Orders { traits, clock, .. } = &self.orders;
+        let place = place(&record.path, record.offset, clock.now());
+        let outcome = self.stage.record(Some(&record.payload), &place, traits);
+        (record, Some(outcome))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use palisade_detect::engine::{Clamp, EngineOptions};
+    use palisade_ingest::decode::Hints;
+
+    use super::*;
+    use crate::topology::stage::UnknownPolicy;
+
+    fn record(offset: i64) -> FileRecord {
+        FileRecord {
+            path: Arc::from("file"),
+            offset,
+            payload: Bytes::from(format!(r#"{{"number":{offset}}}"#)),
+            broken: None,
+            start: 0,
+        }
+    }
+
+    fn orders() -> Orders {
+        let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
+        Orders {
+            engine: Arc::new(loaded.engine.unwrap()),
+            traits: SourceTraits {
+                tenant: Arc::from("default"),
+                hints: Hints::default(),
+                unknown: UnknownPolicy::JudgeAll,
+                clamp: Clamp::Never,
+            },
+            clock: Clock::start(),
+        }
+    }
+
+    #[test]
+    fn outcomes_come_back_in_the_order_of_the_records() {
+        let orders = orders();
+        for judges in 1..4 {
+            for records in [0, 1, 255, 256, 257, 5_000] {
+                let mut seen = 0;
+                let mut each = |(record, outcome): Judged| {
+                    assert_eq!(record.offset, seen);
+                    assert_eq!(outcome.unwrap().elements, 1);
+                    seen += 1;
+                    Ok(())
+                };
+                thread::scope(|scope| {
+                    let mut crew = Crew::of(judges, scope, &orders);
+                    for offset in 0..records {
+                        crew.take(record(offset), &mut each).unwrap();
+                    }
+                    crew.finish(&mut each).unwrap();
+                });
+                assert_eq!(seen, records);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_gives_up_on_an_outcome_ends_the_crew() {
+        let orders = orders();
+        let failed = thread::scope(|scope| {
+            let mut crew = Crew::of(2, scope, &orders);
+            let mut each = |_: Judged| anyhow::bail!("full");
+            let mut taken = (0..10_000).map(|offset| crew.take(record(offset), &mut each));
+            taken.find_map(Result::err)
+        });
+        assert_eq!(failed.unwrap().to_string(), "full");
+    }
+}
