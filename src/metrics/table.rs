@@ -114,9 +114,10 @@ table! {
     events: IntCounterVec, "palisade_events_total", ["log_type"];
     /// Events of unknown log type, by the category they state.
     unknown_events: IntCounterVec, "palisade_unknown_events_total", ["category"];
-    /// Elements that became dead letters, by the class of the reason.
+    /// Elements that became dead letters, by the class of the reason. The grammar of an event that
+    /// meets no rule is checked only where a rule reads it; its strings, brackets and encoding always.
     rejects: IntCounterVec, "palisade_rejects_total", ["reason"];
-    /// Objects in events that held a key twice; the last one wins.
+    /// Objects that held a key twice, in events that met a rule or were odd; the last one wins.
     duplicate_keys: IntCounterVec, "palisade_duplicate_keys_total", [];
     /// Events whose time was missing or out of bounds and was replaced by the append time.
     clamped: IntCounterVec, "palisade_clamped_times_total", [];
