@@ -387,6 +387,18 @@ fn fix_leaves_what_would_give_the_rule_another_version() {
 }
 
 #[test]
+fn fix_leaves_a_file_that_nothing_can_be_compared_of() {
+    let rule = untidy().replace("ResultType: '50053'", "UserAgent|contain: '*python*'");
+    let dir = folder(&rule);
+    let output = check(dir.path(), &["rules", "--fix"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("[PAL0302]"), "{}", stdout(&output));
+    let said = "left in files with errors: mend those first";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    assert_eq!(rule_in(&dir), rule);
+}
+
+#[test]
 fn fix_keeps_standard_output_for_programs() {
     let dir = folder(&untidy());
     let (status, found) = findings(dir.path(), &["rules", "--fix"]);

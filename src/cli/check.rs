@@ -128,6 +128,10 @@ fn mend(args: &Args, judged: Judged, terminal: Terminal) -> anyhow::Result<(Judg
             "{refused} left to you: mended, a rule would have another id or version"
         )?;
     }
+    if changes.waiting > 0 {
+        let waiting = count(changes.waiting, "finding");
+        writeln!(err, "{waiting} left in files with errors: mend those first")?;
+    }
     if args.diff {
         // The files stay, so what is found in them stays too.
         return Ok((judged, false));

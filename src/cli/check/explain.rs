@@ -96,7 +96,7 @@ was meant; an **info** is worth knowing. Every example on this page is executed 
   that accepts nothing is a finding.
 - **Fixes.** `palisade check --diff` shows what can be mended without changing a rule, `--fix` shows and writes
   it: only files below the paths that are judged, each whole or not at all, and never a fix after which a rule
-  has another id or version.
+  has another id or version. A file with an error is left alone: its rules have no version to compare.
 - **Formats.** `--format text`, `json`, `sarif` (2.1.0, for code scanning) or `github` (annotations).
 ";
 

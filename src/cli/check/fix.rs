@@ -2,8 +2,9 @@
 //!
 //! Fixes are applied to drafts in rounds: those that do not overlap at once, the others after the next
 //! look. A draft holds only if all rules are still there with the same versions and nothing new keeps
-//! one from loading; what changes a version is left to a person. Files are written at the end, each
-//! whole or not at all.
+//! one from loading; what changes a version is left to a person. A rule that does not load has no version
+//! to be held against, so that its file is left alone. Files are written at the end, each whole or not
+//! at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,6 +37,8 @@ pub struct Changes {
     pub applied: usize,
     /// Fixes that would have changed a rule's version.
     pub refused: usize,
+    /// Fixes in files with errors, of which nobody can say whether they would.
+    pub waiting: usize,
 }
 
 /// What was tried alone in a file and failed: the file and the code. Other fixes of the code in that
@@ -95,20 +98,28 @@ pub fn fix(args: &Args, first: &Judged) -> anyhow::Result<(Option<Judged>, Chang
     changes.refused = left
         .filter(|one| failed.contains(&(Arc::clone(&one.place.file), one.code)))
         .count();
+    let broken = errors(judged);
+    let left = judged.findings.diagnostics.iter();
+    changes.waiting = left
+        .filter(|one| one.fix.is_some() && broken.contains_key(&one.place.file))
+        .count();
     Ok((mended, changes))
 }
 
-/// The fixes of a round, by file: none that overlap, none that failed, in some files only one.
+/// The fixes of a round, by file: none that overlap, none that failed, none beside an error, in some
+/// files only one.
 fn pick<'j>(
     judged: &'j Judged,
     failed: &BTreeSet<Failed>,
     one_by_one: &BTreeSet<Arc<str>>,
 ) -> Picked<'j> {
+    let broken = errors(judged);
     let mut picked = Picked::new();
     for one in &judged.findings.diagnostics {
         let Some(fix) = &one.fix else { continue };
         let file = &one.place.file;
-        if failed.contains(&(Arc::clone(file), one.code)) || !judged.may_write(file) {
+        let failed = failed.contains(&(Arc::clone(file), one.code));
+        if failed || broken.contains_key(file) || !judged.may_write(file) {
             continue;
         }
         let own = picked.entry(Arc::clone(file)).or_default();
