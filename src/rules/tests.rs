@@ -55,6 +55,19 @@ fn file_named_twice_or_behind_a_circle_of_links_is_read_once() {
 }
 
 #[test]
+fn folder_below_the_deepest_one_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let deepest = "f/".repeat(31);
+    put(dir.path(), &format!("{deepest}in.yml"));
+    put(dir.path(), &format!("{deepest}f/out.yml"));
+    let (files, problems) = walk(&[dir.path().to_owned()]);
+    assert_eq!(files.len(), 1);
+    let said: Vec<_> = problems.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(said, ["folder lies deeper than the limit of 32 folders"]);
+    assert!(problems[0].place.file.ends_with(&format!("/{deepest}f")));
+}
+
+#[test]
 fn what_cannot_be_read_is_a_diagnostic_and_the_rest_is_read() {
     let dir = tempfile::tempdir().expect("a directory");
     put(dir.path(), "one.yml");

@@ -144,7 +144,15 @@ impl Walk {
             Ok(both) => both,
             Err(error) => return self.problems.push(unreadable(folder, &error)),
         };
-        if depth >= FOLDER_DEPTH_MAX || !entered.insert(real) {
+        if !entered.insert(real) {
+            return;
+        }
+        if depth >= FOLDER_DEPTH_MAX {
+            let message =
+                format!("folder lies deeper than the limit of {FOLDER_DEPTH_MAX} folders");
+            let place = Place::start_of(&name(folder));
+            self.problems
+                .push(Diagnostic::error(code::FILE_UNREADABLE, &place, message));
             return;
         }
         let mut paths = Vec::new();
