@@ -382,7 +382,7 @@ fn a_filter_chooses_cases_by_name_or_file() {
 #[test]
 fn junit_is_xml_whatever_cases_are_called() {
     let folder = folder(&format!(
-        "cases:\n  - name: \"a <b> & 'c' \\e[31m\\0\"\n    fires: false\n    records:\n      - {}\n  - name: good\n    fires: false\n    records: []\n",
+        "cases:\n  - name: \"a <b> & 'c' \\e[31m\\0\\n::error::\"\n    fires: false\n    records:\n      - {}\n  - name: good\n    fires: false\n    records: []\n",
         record("50126", "\"]]>\"")
     ));
     put(folder.path(), "rules/alone.cases.yml", "cases: []\n");
@@ -396,7 +396,9 @@ fn junit_is_xml_whatever_cases_are_called() {
     let forbidden = |c: char| c.is_control() && c != '\n';
     assert!(!xml.contains(forbidden) && !xml.contains("]]>"), "{xml:?}");
     assert!(
-        xml.contains("name=\"a &lt;b&gt; &amp; &apos;c&apos; \u{fffd}[31m\u{fffd}\""),
+        xml.contains(
+            "name=\"a &lt;b&gt; &amp; &apos;c&apos; \u{241b}[31m\u{2400}\u{240a}::error::\""
+        ),
         "{xml}"
     );
     assert_eq!(well_formed(xml), Ok(()), "{xml}");

@@ -232,7 +232,7 @@ impl Suite<'_> {
             .sum();
         let (errors, left_out) = (self.problems.len(), self.left_out.len());
         let tests = self.cases.len() + left_out + errors;
-        let name = escaped(file);
+        let name = line_of(file);
         line(
             out,
             format_args!(
@@ -252,9 +252,9 @@ impl Suite<'_> {
                 format_args!(
                     "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" \
                      time=\"0.000\">\n      <skipped message=\"{}\"/>\n    </testcase>",
-                    escaped(&case.name),
+                    line_of(&case.name),
                     case.line,
-                    escaped(&case.why)
+                    line_of(&case.why)
                 ),
             );
         }
@@ -268,10 +268,10 @@ fn error(problem: &Diagnostic, name: &str, out: &mut String) {
         format_args!(
             "    <testcase classname=\"{name}\" name=\"{}\" time=\"0.000\">\n      \
              <error type=\"{}\" message=\"{}\">{}</error>\n    </testcase>",
-            escaped(&format!("loads ({})", problem.code)),
+            line_of(&format!("loads ({})", problem.code)),
             escaped(problem.code),
-            escaped(&problem.message),
-            escaped(&problem.to_string())
+            line_of(&problem.message),
+            line_of(&problem.to_string())
         ),
     );
 }
@@ -280,7 +280,7 @@ fn judged(case: &Judged, name: &str, out: &mut String) {
     let open = format!(
         "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" \
          time=\"{:.3}\"",
-        escaped(&case.name),
+        line_of(&case.name),
         case.line,
         case.elapsed.as_secs_f64()
     );
@@ -292,10 +292,16 @@ fn judged(case: &Judged, name: &str, out: &mut String) {
         format_args!(
             "{open}>\n      <failure type=\"verdict\" message=\"{}\">{}</failure>\n    \
              </testcase>",
-            escaped(&case.verdict.reasons.join("; ")),
+            line_of(&case.verdict.reasons.join("; ")),
             escaped(&details(case, Color::Never))
         ),
     );
+}
+
+/// Text of one line for XML: a name of the writer's begins no line of the output, so that nothing in it
+/// passes for a command to a build server that reads what is printed.
+fn line_of(text: &str) -> String {
+    escaped(&printable(text))
 }
 
 /// Text for XML: markup escaped, and what XML 1.0 cannot hold replaced.
