@@ -321,8 +321,7 @@ fn attack_named(name: &str) -> Option<Attack> {
     }
     let number = name
         .strip_prefix('t')
-        .filter(|_| first == 't')?
-        .to_ascii_uppercase();
+        .filter(|number| first == 't' && is_number(number))?;
     let technique = number.split('.').next()?;
     let sub_technique = number.contains('.').then(|| format!("T{number}"));
     Some(Attack {
@@ -330,6 +329,18 @@ fn attack_named(name: &str) -> Option<Attack> {
         technique: Some(format!("T{technique}")),
         sub_technique,
     })
+}
+
+/// Whether this is the number of a technique, `1078` or `1078.004`: what else a tag says is no reference,
+/// and other programs read what an alert says.
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str, count: usize| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match text.split_once('.') {
+        Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
+        None => digits(text, 4),
+    }
 }
 
 /// The entities with their numbers from 1, at most `limit` of them.
@@ -376,6 +387,9 @@ mod tests {
             "attack.T1110.003",
             "attack.t1078",
             "attack.g0016",
+            "attack.t10",
+            "attack.t1059<b>",
+            "attack.t1059.001.002",
             "cve.2021-1",
         ];
         let found = attack_of(&tags.map(str::to_owned));
