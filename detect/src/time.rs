@@ -2,12 +2,17 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+use jiff::civil::{self, Date};
+
 mod forms;
 
 /// Ticks in one second.
 pub const TICKS_PER_SECOND: i64 = 10_000_000;
 /// Ticks in one millisecond.
 pub const TICKS_PER_MILLISECOND: i64 = 10_000;
+/// The Unix epoch.
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A point in time: UTC, in ticks of 100 ns since 1970-01-01, negative before.
 ///
@@ -101,6 +106,20 @@ impl Timestamp {
             .map(Self)
     }
 
+    /// The first moment in UTC of a day such as `2026-12-31`, of the whole calendar.
+    pub fn parse_day(text: &str) -> Option<Self> {
+        let shape = |(at, byte): (usize, &u8)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        if text.len() != 10 || !text.as_bytes().iter().enumerate().all(shape) {
+            return None;
+        }
+        let day: Date = text.parse().ok()?;
+        let since = day.at(0, 0, 0, 0).duration_since(EPOCH);
+        Some(Self::from_unix_seconds(since.as_secs()))
+    }
+
     /// Reads a time in any form that Azure services write; text without a zone is UTC.
     ///
     /// | form | example |
@@ -173,8 +192,12 @@ impl fmt::Display for Timestamp {
                 let text = whole.to_string();
                 write!(f, "{}.{fraction:07}Z", text.trim_end_matches('Z'))
             }
-            // Outside the calendar (years -9999 to 9999): still unique and sortable by eye.
-            Err(_) => write!(f, "{}ticks", self.0),
+            // What is a moment somewhere on earth ends before the calendar does (years -9999 to 9999).
+            // Outside of it a number is still unique and sortable by eye.
+            Err(_) => match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
+                Ok(civil) => write!(f, "{civil}.{fraction:07}Z"),
+                Err(_) => write!(f, "{}ticks", self.0),
+            },
         }
     }
 }
@@ -188,6 +211,29 @@ mod tests {
         let text = "2022-01-24T05:10:08.6816663Z";
         let time = Timestamp::parse_rfc3339(text).expect("valid");
         assert_eq!(time.to_string(), text);
+    }
+
+    #[test]
+    fn first_and_last_day_of_the_calendar_are_days() {
+        for (text, written) in [
+            ("9999-12-31", "9999-12-31T00:00:00.0000000Z"),
+            ("1970-01-01", "1970-01-01T00:00:00.0000000Z"),
+            ("0000-01-01", "0000-01-01T00:00:00.0000000Z"),
+        ] {
+            let day = Timestamp::parse_day(text);
+            assert_eq!(day.map(|day| day.to_string()).as_deref(), Some(written));
+        }
+        for text in [
+            "2026-02-29",
+            "20261231",
+            "2026-1-01",
+            "2026-12-31T",
+            "10000-01-01",
+            "é026-01-1",
+            "",
+        ] {
+            assert_eq!(Timestamp::parse_day(text), None, "{text}");
+        }
     }
 
     #[test]

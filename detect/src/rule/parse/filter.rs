@@ -100,8 +100,7 @@ fn exception(reader: &mut Reader<'_>) -> Exception {
 
 /// A day, which stands for its first moment in UTC, or a time by RFC 3339.
 fn expiry(reader: &mut Reader<'_>, node: &Node, text: &str) -> Option<Expiry> {
-    let day = || Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"));
-    let at = Timestamp::parse_rfc3339(text).or_else(day);
+    let at = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_day(text));
     if at.is_none() {
         let message = format!(
             "`expires` is neither a day nor a time: `{}`",
