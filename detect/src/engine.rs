@@ -210,8 +210,9 @@ impl Engine {
         let (tree, duplicate_keys) = read(event)?;
         verdict.duplicate_keys = duplicate_keys;
         for rule in &verdict.possible {
-            let certain = rule.certain && duplicate_keys == 0;
-            if certain || self.compiled[rule.place].matcher.matches(&tree) {
+            let presumed = rule.presumed.filter(|_| duplicate_keys == 0);
+            let matcher = &self.compiled[rule.place].matcher;
+            if presumed.unwrap_or_else(|| matcher.matches(&tree)) {
                 verdict.matched.push(rule.place);
             }
         }

@@ -22,6 +22,8 @@ pub struct Index {
     quotes: Vec<u64>,
     /// A bit for each byte inside a string, its opening quote included.
     inside: Vec<u64>,
+    /// A bit for each backslash.
+    slashes: Vec<u64>,
     pairs: Vec<Pair>,
     /// Brackets that are open, while the pass runs.
     open: Vec<Open>,
@@ -82,6 +84,7 @@ struct Block {
     inside: u64,
     /// Brackets outside strings.
     brackets: u64,
+    backslashes: u64,
 }
 
 /// A bracket that is open: its pair, and how deep what it holds nests.
@@ -106,6 +109,8 @@ impl Index {
         }
         self.quotes.clear();
         self.inside.clear();
+        self.slashes.clear();
+        self.slashes.reserve(bytes.len() / 64 + 1);
         self.quotes.reserve(bytes.len() / 64 + 2);
         self.inside.reserve(bytes.len() / 64 + 1);
         (self.ascii, self.backslashes) = (true, false);
@@ -125,6 +130,7 @@ impl Index {
     fn block(&mut self, bytes: &[u8], start: usize, block: Block) -> Result<(), Unsound> {
         self.quotes.push(block.quotes);
         self.inside.push(block.inside);
+        self.slashes.push(block.backslashes);
         let mut left = block.brackets;
         while left != 0 {
             let at = start + left.trailing_zeros() as usize;
@@ -214,6 +220,23 @@ impl Index {
     /// Whether every byte is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.ascii
+    }
+
+    /// Whether there is a backslash in a part of the payload.
+    #[inline]
+    pub fn has_backslash(&self, start: usize, end: usize) -> bool {
+        if !self.backslashes || start >= end {
+            return false;
+        }
+        let from = u64::MAX << (start % 64);
+        let upto = u64::MAX >> (63 - (end - 1) % 64);
+        match self.slashes.get(start / 64..=(end - 1) / 64) {
+            Some([word]) => word & from & upto != 0,
+            Some([first, middle @ .., last]) => {
+                first & from != 0 || last & upto != 0 || middle.iter().any(|word| *word != 0)
+            }
+            _ => false,
+        }
     }
 
     /// Whether there is a backslash.

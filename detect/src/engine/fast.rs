@@ -89,8 +89,8 @@ struct Route {
 pub(super) struct Possible {
     /// Its place among the engine's rules.
     pub(super) place: usize,
-    /// Whether it is met for certain, if no object of the event holds a key twice.
-    pub(super) certain: bool,
+    /// Whether it is met if no object of the event holds a key twice; `None` if only the tree tells.
+    pub(super) presumed: Option<bool>,
 }
 
 /// The rules that an event may meet, ascending; `None` if only the naive way can tell.
@@ -134,19 +134,24 @@ pub(super) fn possible(
     Walk::run(marked, (core, &program.trie), state, buffers).ok()?;
     let searched = core.keywords.search(marked, core, (state, keywords));
     searched.ok()?;
-    let mut say = |rule: u32, state: &State| {
+    let mut say = |rule: u32, state: &mut State| {
         let rule = &core.rules[rule as usize];
-        let truth = rule.condition.truth(state);
-        if truth != Truth::False {
-            found.push(Possible {
-                place: rule.place,
-                certain: truth == Truth::True,
-            });
+        state.presuming = false;
+        if rule.condition.truth(core, state) == Truth::False {
+            return;
         }
+        state.presuming = true;
+        let presumed = rule.condition.truth(core, state);
+        found.push(Possible {
+            place: rule.place,
+            presumed: (presumed != Truth::Unknown).then_some(presumed == Truth::True),
+        });
     };
-    for rule in core.always.iter().chain(&state.candidates) {
+    let candidates = std::mem::take(&mut state.candidates);
+    for rule in core.always.iter().chain(&candidates) {
         say(*rule, state);
     }
+    state.candidates = candidates;
     found.sort_unstable();
     Some(())
 }

@@ -99,6 +99,7 @@ impl State {
             quotes,
             inside,
             brackets: marks.brackets & !inside,
+            backslashes: marks.backslashes,
         })
     }
 

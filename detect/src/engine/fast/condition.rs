@@ -4,6 +4,7 @@
 //! they look like. What it leaves open is *unknown*, and a rule whose condition is not false for
 //! certain is held against the event as a tree.
 
+use super::core::Core;
 use super::state::State;
 
 /// Whether something holds.
@@ -66,18 +67,18 @@ const FOUND_COST: u64 = 10_000;
 
 impl Condition {
     /// What the walk says of this condition.
-    pub(super) fn truth(&self, state: &State) -> Truth {
+    pub(super) fn truth(&self, core: &Core, state: &State) -> Truth {
         match self {
-            Self::Predicate(predicate) => state.predicate(*predicate),
+            Self::Predicate(predicate) => state.predicate(core, *predicate),
             Self::Found(slot) => state.found(*slot),
             Self::Null(slot) => state.null(*slot),
             Self::Unknown => Truth::Unknown,
             Self::Settled(holds) => Truth::of(*holds),
-            Self::Not(inner) => inner.truth(state).not(),
+            Self::Not(inner) => inner.truth(core, state).not(),
             Self::All(parts) => {
                 let mut all = Truth::True;
                 for part in parts {
-                    all = all.min(part.truth(state));
+                    all = all.min(part.truth(core, state));
                     if all == Truth::False {
                         break;
                     }
@@ -87,7 +88,7 @@ impl Condition {
             Self::Any(parts) => {
                 let mut any = Truth::False;
                 for part in parts {
-                    any = any.max(part.truth(state));
+                    any = any.max(part.truth(core, state));
                     if any == Truth::True {
                         break;
                     }
@@ -95,7 +96,7 @@ impl Condition {
                 any
             }
             Self::AtLeast(least, parts) => {
-                let truths = || parts.iter().map(|part| part.truth(state));
+                let truths = || parts.iter().map(|part| part.truth(core, state));
                 if truths().filter(|truth| *truth == Truth::True).count() >= *least {
                     return Truth::True;
                 }

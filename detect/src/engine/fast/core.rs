@@ -10,7 +10,7 @@ use super::keywords::Keywords;
 use super::slot::Slot;
 use crate::naive::{Check, Glob, Matcher, Node, Shape, Test};
 use crate::rule::Expr;
-use crate::rule::item::{Link, Number, Target};
+use crate::rule::item::{Case, Link, Number, Target};
 
 /// The rules that judge the events of a log source.
 #[derive(Debug, Default)]
@@ -24,6 +24,10 @@ pub(super) struct Core {
     by_predicate: Lists,
     /// Rules that wait for a field.
     by_slot: Lists,
+    /// Rules that wait for what a test may find in the JSON text of a field's value.
+    by_text: Lists,
+    /// For each predicate that reads JSON text the slot of its field.
+    texts: Vec<Option<u32>>,
     /// Rules that wait for nothing.
     pub(super) always: Vec<u32>,
 }
@@ -62,6 +66,7 @@ impl Core {
         let costs = std::mem::take(&mut compiler.costs);
         let mut waiting = vec![Vec::new(); costs.len()];
         let mut waiting_for_slot = vec![Vec::new(); compiler.slots.len()];
+        let mut waiting_for_text = waiting_for_slot.clone();
         let mut always = Vec::new();
         for (rule, number) in rules.iter().zip(0_u32..) {
             let cost = |predicate: u32| costs[predicate as usize];
@@ -71,7 +76,12 @@ impl Core {
             };
             for trigger in triggers {
                 match trigger {
-                    Trigger::Predicate(predicate) => waiting[predicate as usize].push(number),
+                    Trigger::Predicate(predicate) => {
+                        waiting[predicate as usize].push(number);
+                        if let Some(slot) = compiler.texts[predicate as usize] {
+                            waiting_for_text[slot as usize].push(number);
+                        }
+                    }
                     Trigger::Found(slot) => waiting_for_slot[slot as usize].push(number),
                 }
             }
@@ -88,6 +98,8 @@ impl Core {
             paths,
             by_predicate: Lists::of(&waiting),
             by_slot: Lists::of(&waiting_for_slot),
+            by_text: Lists::of(&waiting_for_text),
+            texts: compiler.texts,
             always,
         })
     }
@@ -100,6 +112,15 @@ impl Core {
     #[inline]
     pub(super) fn woken_by(&self, predicate: u32) -> &[u32] {
         self.by_predicate.get(predicate)
+    }
+
+    pub(super) fn woken_by_text(&self, slot: u32) -> &[u32] {
+        self.by_text.get(slot)
+    }
+
+    /// The slot of the field whose JSON text a predicate reads.
+    pub(super) fn text_of(&self, predicate: u32) -> Option<u32> {
+        self.texts[predicate as usize]
     }
 
     #[inline]
@@ -136,6 +157,8 @@ struct Compiler {
     known: HashMap<(u32, String), u32>,
     /// What each predicate costs as a trigger.
     costs: Vec<u64>,
+    /// For each predicate that reads JSON text the slot of its field.
+    texts: Vec<Option<u32>>,
     keywords: Keywords,
 }
 
@@ -222,18 +245,18 @@ impl Compiler {
 
     /// A test on all values of the event.
     fn keyword(&mut self, test: &Arc<Test>) -> Condition {
-        let literal = match &**test {
+        let (literal, suffices) = match &**test {
             Test::AnyOf(tests) => {
                 return Condition::Any(tests.iter().map(|test| self.keyword(test)).collect());
             }
             Test::Glob(glob) => match glob.shape() {
-                Shape::Anywhere(literal)
-                | Shape::Whole(literal)
+                Shape::Anywhere(literal) => (literal, glob.case() == Case::Fold),
+                Shape::Whole(literal)
                 | Shape::Start(literal)
                 | Shape::End(literal)
-                | Shape::Other(literal) => literal,
+                | Shape::Other(literal) => (literal, false),
             },
-            Test::Equal(Number::Int(_), written) => written.as_str(),
+            Test::Equal(Number::Int(_), written) => (written.as_str(), false),
             _ => return Condition::Unknown,
         };
         if literal.is_empty() {
@@ -245,7 +268,8 @@ impl Compiler {
         }
         let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
         self.costs.push(cost(test) * 3);
-        self.keywords.add(literal, predicate);
+        self.texts.push(None);
+        self.keywords.add(literal, suffices, predicate);
         self.known.insert(key, predicate);
         Condition::Predicate(predicate)
     }
@@ -257,6 +281,8 @@ impl Compiler {
         }
         let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
         self.costs.push(cost(test));
+        let reads_text = matches!(**test, Test::Glob(_) | Test::Regex(_) | Test::InList(..));
+        self.texts.push(reads_text.then_some(slot));
         self.slots[slot as usize].add(test, predicate);
         self.known.insert(key, predicate);
         predicate

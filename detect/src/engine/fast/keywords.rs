@@ -2,9 +2,9 @@
 //!
 //! The record's bytes are searched once, in lower case, for the literals of all keywords together.
 //! Text that is not written as it reads, with escapes or beyond ASCII, is unescaped, folded and
-//! searched by itself. Whether a keyword whose literal was found is met is left to the tree: the value
-//! around it does not count if a later one of the same key hides it, and it may stand anywhere, so
-//! that the walk cannot know.
+//! searched by itself. A literal in the text of a value is *presumed* to meet its keyword: the value
+//! does not count if a later one of the same key hides it, which the walk cannot know. Whatever else a
+//! literal means is left to the tree.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use indexmap::IndexMap;
@@ -19,11 +19,18 @@ use crate::value;
 /// All keywords of a rule set.
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
-    /// The predicates that a literal leaves open.
-    literals: IndexMap<Box<[u8]>, Vec<u32>>,
+    literals: IndexMap<Box<[u8]>, Vec<Aim>>,
     automaton: Option<AhoCorasick>,
     /// Predicates of literals that could be the text of a number that is written another way.
     numeric: Vec<u32>,
+}
+
+/// What a place of a literal means.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    predicate: u32,
+    /// Whether being there is all that the keyword asks for.
+    suffices: bool,
 }
 
 /// Buffers for text; reused.
@@ -34,16 +41,20 @@ pub(super) struct Buffers {
 }
 
 impl Keywords {
-    /// Adds a keyword that a value can only meet if it holds `literal`, in any case.
-    pub(super) fn add(&mut self, literal: &str, predicate: u32) {
+    /// Adds a keyword that a value can only meet if it holds `literal`, in any case; says whether
+    /// that is enough.
+    pub(super) fn add(&mut self, literal: &str, suffices: bool, predicate: u32) {
         let mut folded = Vec::new();
         fold(literal.as_bytes(), &mut folded);
         let digit = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
         if folded.iter().all(digit) {
             self.numeric.push(predicate);
         }
-        let predicates = self.literals.entry(folded.into()).or_default();
-        predicates.push(predicate);
+        let aim = Aim {
+            predicate,
+            suffices,
+        };
+        self.literals.entry(folded.into()).or_default().push(aim);
     }
 
     /// Makes ready to search.
@@ -106,13 +117,27 @@ impl Search<'_> {
     /// The event as it is written, in lower case.
     fn as_written(&mut self, lower: &[u8]) {
         for found in self.automaton.find_overlapping_iter(lower) {
-            let predicates = &self.keywords.literals[found.pattern().as_usize()];
-            let known = |predicate: &u32| self.state.is_open(*predicate);
-            if !predicates.iter().all(known) && self.text.counts(found.start(), found.end()) {
-                for predicate in predicates {
-                    self.state.leave_open(self.core, *predicate);
+            let aims = &self.keywords.literals[found.pattern().as_usize()];
+            if aims.iter().all(|aim| self.state.is_presumed(aim.predicate)) {
+                continue;
+            }
+            let place = self.text.place(found.start(), found.end());
+            for aim in aims {
+                match place {
+                    Place::Value => self.found(*aim),
+                    Place::Outside => self.state.leave_open(self.core, aim.predicate),
+                    Place::Nowhere => {}
                 }
             }
+        }
+    }
+
+    /// A literal stands in a value.
+    fn found(&mut self, aim: Aim) {
+        if aim.suffices {
+            self.state.presume(self.core, aim.predicate);
+        } else {
+            self.state.leave_open(self.core, aim.predicate);
         }
     }
 
@@ -131,13 +156,25 @@ impl Search<'_> {
             value::unescape(written, plain).map_err(|_| Odd)?;
             fold(plain.as_bytes(), folded);
             for found in self.automaton.find_overlapping_iter(folded.as_slice()) {
-                for predicate in &self.keywords.literals[found.pattern().as_usize()] {
-                    self.state.leave_open(self.core, *predicate);
+                for aim in &self.keywords.literals[found.pattern().as_usize()] {
+                    self.found(*aim);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Where a literal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the text of a value that is written as it reads.
+    Value,
+    /// Outside text: in a number or word, or between values.
+    Outside,
+    /// In a key, over the border of a text, or in a text that is not written as it reads, which is
+    /// searched by itself.
+    Nowhere,
 }
 
 /// The event's bytes, by offsets from its start.
@@ -168,19 +205,21 @@ impl<'t> Text<'t> {
         &self.bytes()[start..end]
     }
 
-    /// Whether a literal found here counts. It does not in a key, over the border of a text, and in a
-    /// text that is not written as it reads, which is searched by itself.
-    fn counts(&self, start: usize, end: usize) -> bool {
+    fn place(&self, start: usize, end: usize) -> Place {
         if !self.index.is_inside(self.start + start) {
-            return true;
+            return Place::Outside;
         }
         // An opening quote counts as inside; a literal with a quote in it is never as written.
         let Some((open, close)) = self.string_around(start) else {
-            return false;
+            return Place::Nowhere;
         };
         let written = self.slice(open, close);
         let odd = memchr(b'\\', written).is_some() || !written.is_ascii();
-        start >= open && end <= close && !odd && !self.is_key(close)
+        if start >= open && end <= close && !odd && !self.is_key(close) {
+            Place::Value
+        } else {
+            Place::Nowhere
+        }
     }
 
     /// Where the text around a place begins and ends, without its quotes.

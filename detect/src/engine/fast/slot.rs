@@ -27,7 +27,7 @@ pub(super) struct Slot {
     /// Tests without a literal.
     others: Vec<(Arc<Test>, u32)>,
     /// Whether a test reads the JSON text of an array or object.
-    reads_json: bool,
+    pub(super) reads_json: bool,
 }
 
 /// What follows from a literal that a value holds.
@@ -187,32 +187,13 @@ impl Slot {
         self.rest(value, hits);
     }
 
-    /// Holds a value against all tests: the scalars of an array, and the JSON text of an array or
-    /// object.
-    pub(super) fn nested(&self, value: &Value<'_>, hits: &mut Hits<'_>) {
-        value.any_scalar(&mut |scalar| {
-            match scalar {
-                Value::Text(text) => self.text(text.raw().as_bytes(), hits),
-                Value::Number(written) => self.number(written, hits),
-                Value::Bool(holds) => self.boolean(*holds, hits),
-                Value::Null | Value::Array(_) | Value::Object(_) => {}
-            }
-            false
-        });
-        if !self.reads_json || value.is_scalar() {
-            return;
-        }
-        let json = value.to_json();
-        let ask = || Some(Value::text(json.as_str()));
-        // A number in a rule is equal to numbers and texts, not to JSON text.
-        let kind = Kind::Bool;
-        self.literals(json.as_bytes(), (kind, &ask), hits);
-        for (test, predicate) in &self.others {
-            if matches!(**test, Test::Regex(_) | Test::InList(..))
-                && test.meets(&Value::text(json.as_str()))
-            {
-                hits.hit(*predicate);
-            }
+    /// Holds a scalar against all tests.
+    pub(super) fn value(&self, scalar: &Value<'_>, hits: &mut Hits<'_>) {
+        match scalar {
+            Value::Text(text) => self.text(text.raw().as_bytes(), hits),
+            Value::Number(written) => self.number(written, hits),
+            Value::Bool(holds) => self.boolean(*holds, hits),
+            Value::Null | Value::Array(_) | Value::Object(_) => {}
         }
     }
 

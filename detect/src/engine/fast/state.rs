@@ -9,12 +9,18 @@ const FOUND: u8 = 1;
 const NULL: u8 = 2;
 /// Only the tree tells what its values are.
 const UNKNOWN: u8 = 4;
+/// One of its values is an array or object, of which only the tree tells the JSON text.
+const NESTED: u8 = 8;
 
 /// Predicates that hold, fields that are there, rules that woke up.
 #[derive(Debug, Default)]
 pub(super) struct State {
     hit: Bits,
     unknown: Bits,
+    /// Of the unknown, those that hold unless a key stands twice.
+    presumed: Bits,
+    /// Whether no key is said to stand twice.
+    pub(super) presuming: bool,
     slots: Vec<u8>,
     awake: Bits,
     /// The rules that woke up, in the order in which they did.
@@ -26,6 +32,8 @@ impl State {
     pub(super) fn begin(&mut self, core: &Core) {
         self.hit.reset(core.predicates());
         self.unknown.reset(core.predicates());
+        self.presumed.reset(core.predicates());
+        self.presuming = false;
         self.awake.reset(core.rules.len());
         self.slots.clear();
         self.slots.resize(core.slots.len(), 0);
@@ -40,15 +48,30 @@ impl State {
         }
     }
 
-    /// Whether a predicate is left to the tree.
-    pub(super) fn is_open(&self, predicate: u32) -> bool {
-        self.unknown.has(predicate)
+    /// Whether all is known of a predicate that there is to know.
+    pub(super) fn is_presumed(&self, predicate: u32) -> bool {
+        self.presumed.has(predicate)
     }
 
     /// Whether a predicate may hold is left to the tree.
     pub(super) fn leave_open(&mut self, core: &Core, predicate: u32) {
         if self.unknown.set(predicate) {
             self.wake(core.woken_by(predicate));
+        }
+    }
+
+    /// A predicate holds, unless its value is hidden by a later one of the same key.
+    pub(super) fn presume(&mut self, core: &Core, predicate: u32) {
+        self.presumed.set(predicate);
+        self.leave_open(core, predicate);
+    }
+
+    /// What tests find in the JSON text of a field's value is left to the tree.
+    pub(super) fn leave_text_open(&mut self, core: &Core, slot: u32) {
+        let flags = &mut self.slots[slot as usize];
+        if *flags & NESTED == 0 {
+            *flags |= NESTED;
+            self.wake(core.woken_by_text(slot));
         }
     }
 
@@ -88,10 +111,12 @@ impl State {
         }
     }
 
-    pub(super) fn predicate(&self, predicate: u32) -> Truth {
-        if self.hit.has(predicate) {
+    pub(super) fn predicate(&self, core: &Core, predicate: u32) -> Truth {
+        let nested = |slot: u32| self.slots[slot as usize] & NESTED != 0;
+        let presumed = self.presuming && self.presumed.has(predicate);
+        if self.hit.has(predicate) || presumed {
             Truth::True
-        } else if self.unknown.has(predicate) {
+        } else if self.unknown.has(predicate) || core.text_of(predicate).is_some_and(nested) {
             Truth::Unknown
         } else {
             Truth::False

@@ -7,7 +7,6 @@ use super::core::Core;
 use super::slot::{Folder, Hits};
 use super::state::State;
 use super::trie::{Node, ODD, Trie};
-use crate::engine::EVENT_DEPTH_MAX;
 use crate::scan::{Marked, Pair, blanks, scalar_end};
 use crate::value::path::stands_for;
 use crate::value::{self, Text, Value};
@@ -95,7 +94,7 @@ impl<'w> Walk<'w> {
             }
             let end = self.marked.index.next_quote(at + 1);
             let edge = self.trie.edge(node, self.bytes, at + 1, end);
-            if self.marked.index.has_backslashes() && self.bytes[at..end].contains(&b'\\') {
+            if self.marked.index.has_backslash(at, end) {
                 return Err(Odd);
             }
             let colon = blanks(self.bytes, end + 1);
@@ -194,7 +193,7 @@ impl<'w> Walk<'w> {
         let mut plain = std::mem::take(&mut self.buffers.plain);
         plain.clear();
         let mut text = &self.bytes[start..end];
-        if self.marked.index.has_backslashes() && text.contains(&b'\\') {
+        if self.marked.index.has_backslash(start, end) {
             let written = from_utf8(text).map_err(|_| Odd)?;
             value::unescape(written, &mut plain).map_err(|_| Odd)?;
             text = plain.as_bytes();
@@ -213,7 +212,7 @@ impl<'w> Walk<'w> {
                 slot.text(text, &mut hits);
                 if !node.readings.is_empty() {
                     for value in made(node, text).ok_or(Odd)? {
-                        slot.nested(&value, &mut hits);
+                        slot.value(&value, &mut hits);
                     }
                 }
             }
@@ -231,26 +230,59 @@ impl<'w> Walk<'w> {
             return Err(Odd);
         }
         let slots = self.trie.slots(node);
-        if slots
-            .iter()
-            .any(|slot| core.slots[*slot as usize].reads_values())
-        {
-            let bytes = &self.bytes[at..=pair.close as usize];
-            let parsed = value::parse(bytes, EVENT_DEPTH_MAX).map_err(|_| Odd)?;
-            let mut hits = self.hits();
-            for slot in slots {
-                let slot = &core.slots[*slot as usize];
-                slot.nested(&parsed.value, &mut hits);
-                for value in made_of(node, &parsed.value) {
-                    slot.nested(&value, &mut hits);
-                }
+        let mut reads_values = false;
+        for slot in slots {
+            let field = &core.slots[*slot as usize];
+            reads_values |= field.reads_values();
+            if field.reads_json {
+                self.state.leave_text_open(core, *slot);
             }
+        }
+        if reads_values && self.bytes[at] == b'[' {
+            self.elements(node)?;
+            self.pair = number;
         }
         if node.goes_on() {
             self.go_on(node)?;
         }
         self.pair = pair.next as usize;
         Ok(pair.close as usize + 1)
+    }
+
+    /// The scalars of the array that the next pair holds, at any depth of arrays.
+    fn elements(&mut self, node: &'w Node) -> Result<(), Odd> {
+        let pair = self.pairs[self.pair];
+        let close = pair.close as usize;
+        self.pair += 1;
+        let mut at = blanks(self.bytes, pair.open as usize + 1);
+        while at != close {
+            at = match self.byte(at)? {
+                b'[' => {
+                    let inner = self.pairs[self.pair];
+                    self.elements(node)?;
+                    self.pair = inner.next as usize;
+                    inner.close as usize + 1
+                }
+                b'"' => {
+                    let end = self.marked.index.next_quote(at + 1);
+                    self.string(node, at + 1, end)?;
+                    end + 1
+                }
+                first @ (b'-' | b'0'..=b'9' | b't' | b'f') => {
+                    let end = scalar_end(self.bytes, at);
+                    self.scalar(self.trie.slots(node), first, &self.bytes[at..end])?;
+                    end
+                }
+                _ => self.skip(at)?,
+            };
+            at = blanks(self.bytes, at);
+            match self.byte(at)? {
+                b',' => at = blanks(self.bytes, at + 1),
+                b']' if at == close => {}
+                _ => return Err(Odd),
+            }
+        }
+        Ok(())
     }
 
     /// Follows the paths into the object or array that the next pair holds.
@@ -307,20 +339,6 @@ fn made(node: &Node, text: &[u8]) -> Option<Vec<Value<'static>>> {
         all.flat_map(|reading| stands_for(*reading, &text))
             .collect(),
     )
-}
-
-/// What the texts of a value stand for besides themselves.
-fn made_of(node: &Node, value: &Value<'_>) -> Vec<Value<'static>> {
-    let mut all = Vec::new();
-    for reading in &node.readings {
-        value.any_scalar(&mut |scalar| {
-            if let Value::Text(text) = scalar {
-                all.extend(stands_for(*reading, text));
-            }
-            false
-        });
-    }
-    all
 }
 
 /// Whether this is a number of JSON's grammar.
