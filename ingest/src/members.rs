@@ -276,6 +276,10 @@ fn within_marked<'a>(object: Marked<'a>, path: &str) -> Option<&'a [u8]> {
         }
         if key == name {
             exact = Some(place);
+            // Where the name does not stand again, no key can be it: the walk need not go on.
+            if memchr::memmem::find(walk.rest(), name).is_none() {
+                break;
+            }
         } else if folded.is_none() && key.eq_ignore_ascii_case(name) {
             folded = Some(place);
         }
@@ -355,6 +359,11 @@ impl<'a> Walk<'a> {
             value: (value as u32, value_end as u32),
             pair,
         }))
+    }
+
+    /// The bytes of the object that were not stepped over.
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..self.close).unwrap_or_default()
     }
 
     /// The end of the value that begins at `at`, and its bracket pair.
