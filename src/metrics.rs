@@ -134,8 +134,8 @@ impl Metrics {
             .elements
             .with_label_values::<&str>(&[])
             .inc_by(outcome.elements);
-        for (log_type, count) in &outcome.events {
-            series.events.with_label_values(&[*log_type]).inc_by(*count);
+        for (log_type, count) in outcome.events.iter() {
+            series.events.with_label_values(&[log_type]).inc_by(count);
         }
         for (_, reject) in &outcome.rejects {
             series

@@ -37,7 +37,7 @@ fn expected() -> (Vec<Alert>, u64) {
             .expect("the folds take every step");
         assert!(outcome.rejects.is_empty(), "{:?}", outcome.rejects);
         assert!(outcome.unknown.is_empty(), "{:?}", outcome.unknown);
-        events += outcome.events.values().sum::<u64>();
+        events += outcome.events.total();
         alerts.extend(outcome.alerts);
     }
     alerts.extend(stages.finish().expect("the folds take every step"));

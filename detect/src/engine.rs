@@ -6,7 +6,7 @@ use crate::alert::{Alert, SINGLE};
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Body, EventRef, Origin};
-use crate::id::Id;
+use crate::id::{self, Id};
 use crate::list::Lists;
 use crate::logsource::{Logsource, Routing};
 use crate::matches::Match;
@@ -97,12 +97,18 @@ pub struct LoadedRule {
 pub struct EventContext<'a> {
     /// Where it stands.
     pub origin: &'a Origin,
-    /// Its id.
-    pub event_id: Id,
     /// When the broker took the record, or when it was received.
     pub append_time: Timestamp,
     /// Whether event times outside [append - 7 d, append + 5 min] are clamped (`T1`); files: no.
     pub clamp: Clamp,
+}
+
+impl EventContext<'_> {
+    /// The event's id. Made when it is asked for: most events meet no rule, and a hash costs as much
+    /// as judging one.
+    pub fn event_id(&self) -> Id {
+        id::event_id(self.origin)
+    }
 }
 
 /// Whether event times are held against the append time.

@@ -6,7 +6,7 @@
 //! [`correlation::Fold`].
 //!
 //! ```
-//! use palisade_detect::{engine, event, id, pipeline, rule, time};
+//! use palisade_detect::{engine, event, pipeline, rule, time};
 //!
 //! let file = rule::RuleFile {
 //!     name: "role.yml".into(),
@@ -46,7 +46,6 @@
 //! };
 //! let context = engine::EventContext {
 //!     origin: &origin,
-//!     event_id: id::event_id(&origin),
 //!     append_time: time::Timestamp::from_unix_seconds(1_772_409_600),
 //!     clamp: engine::Clamp::ToAppendTime,
 //! };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext, Verdict};
 use palisade_detect::event::{Body, EventRef, Index, LogType, Origin, SourcePartition};
-use palisade_detect::id::event_id;
 use palisade_detect::pipeline;
 use palisade_detect::rule::{RuleFile, parse};
 use palisade_detect::time::{Span, Timestamp};
@@ -87,7 +86,6 @@ fn verdicts(conditions: &[String], x: &str, y: Option<&str>) -> Vec<bool> {
         event_time: None,
     };
     let context = EventContext {
-        event_id: event_id(&origin),
         origin: &origin,
         append_time: Timestamp::default(),
         clamp: Clamp::Never,

@@ -196,7 +196,7 @@ fn judge(
             return Ok(());
         };
         let outcome = stages.correlate(&record.path, outcome)?;
-        totals.events += outcome.events.values().sum::<u64>();
+        totals.events += outcome.events.total();
         for (origin, reject) in &outcome.rejects {
             let place = format!("{}/{}", origin.at.source, origin.offset);
             totals.reject(&place, reject, output)?;

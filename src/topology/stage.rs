@@ -7,7 +7,6 @@ use std::sync::Arc;
 use palisade_detect::alert::Alert;
 use palisade_detect::engine::{Clamp, Engine, EventContext, EventError, Verdict};
 use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
-use palisade_detect::id;
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
 use palisade_ingest::decode::{Decoded, Decoder, Hints, category};
@@ -62,7 +61,7 @@ pub struct Outcome {
     /// Elements that decoding found; each is an event or a reject in the end.
     pub elements: u64,
     /// Events by log type.
-    pub events: BTreeMap<&'static str, u64>,
+    pub events: Counts,
     /// Events of unknown log type by the category they state, in the form of [`category`]; empty
     /// for those that state none.
     pub unknown: BTreeMap<String, u64>,
@@ -74,11 +73,44 @@ pub struct Outcome {
     pub latest_event_time: Option<Timestamp>,
 }
 
+/// Numbers by name. Nearly every record holds events of one log type: the first name needs no memory
+/// of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    first: Option<(&'static str, u64)>,
+    others: Vec<(&'static str, u64)>,
+}
+
+impl Counts {
+    fn add(&mut self, name: &'static str) {
+        let first = self.first.get_or_insert((name, 0));
+        if first.0 == name {
+            first.1 += 1;
+        } else if let Some(other) = self.others.iter_mut().find(|other| other.0 == name) {
+            other.1 += 1;
+        } else {
+            self.others.push((name, 1));
+        }
+    }
+
+    /// Each name and its number.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.first.iter().chain(&self.others).copied()
+    }
+
+    /// The sum of all.
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, count)| count).sum()
+    }
+}
+
 /// Decodes and judges records. One per thread: the buffers of both are reused.
 pub struct Stage {
     engine: Arc<Engine>,
     decoder: Decoder,
     verdict: Verdict,
+    /// Of the last event: the next one mostly differs in offset and index only.
+    origin: Option<Origin>,
 }
 
 impl Stage {
@@ -88,6 +120,7 @@ impl Stage {
             engine,
             decoder: Decoder::default(),
             verdict: Verdict::default(),
+            origin: None,
         }
     }
 
@@ -99,6 +132,7 @@ impl Stage {
         source: &SourceTraits,
     ) -> Outcome {
         let mut outcome = Outcome::default();
+        let mut origin = self.origin(source, place);
         // Lost in a panic, when nothing says what state it is in.
         let mut decoder = std::mem::take(&mut self.decoder);
         // Panics are bugs, but one record must not take its neighbours with it.
@@ -107,12 +141,12 @@ impl Stage {
                 outcome.elements += 1;
                 match decoded {
                     Decoded::Event(index, event) => {
-                        self.event(&event, index, (place, source), &mut outcome);
+                        origin.index = index;
+                        self.event(&event, &origin, (place, source), &mut outcome);
                     }
                     Decoded::Reject(reject) => {
-                        outcome
-                            .rejects
-                            .push((origin(source, place, reject.index), reject));
+                        origin.index = reject.index;
+                        outcome.rejects.push((origin.clone(), reject));
                     }
                 }
             });
@@ -122,10 +156,10 @@ impl Stage {
             outcome.elements += 1;
             let message = "the decoder panicked on this record; please report it".to_owned();
             let reject = whole(Index::ROOT, Reason::Panic, message);
-            outcome
-                .rejects
-                .push((origin(source, place, Index::ROOT), reject));
+            origin.index = Index::ROOT;
+            outcome.rejects.push((origin.clone(), reject));
         }
+        self.origin = Some(origin);
         outcome
     }
 
@@ -140,26 +174,45 @@ impl Stage {
             elements: 1,
             ..Outcome::default()
         };
-        self.event(event, Index::ROOT, (place, source), &mut outcome);
+        let mut origin = self.origin(source, place);
+        origin.index = Index::ROOT;
+        self.event(event, &origin, (place, source), &mut outcome);
+        self.origin = Some(origin);
         outcome
+    }
+
+    /// Where the events of a record come from, whatever their index.
+    fn origin(&mut self, source: &SourceTraits, place: &RecordPlace) -> Origin {
+        let last = self.origin.take().filter(|last| {
+            Arc::ptr_eq(&last.tenant, &source.tenant)
+                && Arc::ptr_eq(&last.at.source, &place.at.source)
+                && last.at.incarnation == place.at.incarnation
+                && last.at.partition == place.at.partition
+        });
+        let mut origin = last.unwrap_or_else(|| Origin {
+            tenant: Arc::clone(&source.tenant),
+            at: place.at.clone(),
+            offset: place.offset,
+            index: Index::ROOT,
+        });
+        origin.offset = place.offset;
+        origin
     }
 
     fn event(
         &mut self,
         event: &EventRef<'_>,
-        index: Index,
+        origin: &Origin,
         (place, source): (&RecordPlace, &SourceTraits),
         outcome: &mut Outcome,
     ) {
-        let origin = origin(source, place, index);
         let unknown = event.log_type.name == UNKNOWN;
         if unknown && source.unknown == UnknownPolicy::JudgeNone {
             count(event, outcome);
             return;
         }
         let context = EventContext {
-            origin: &origin,
-            event_id: id::event_id(&origin),
+            origin,
             append_time: place.append_time,
             clamp: source.clamp,
         };
@@ -176,13 +229,15 @@ impl Stage {
                 outcome.alerts.append(&mut verdict.alerts);
                 outcome.matches.append(&mut verdict.matches);
             }
-            Ok(Err(error)) => outcome.rejects.push((origin, reject(index, &error))),
+            Ok(Err(error)) => {
+                let reject = reject(origin.index, &error);
+                outcome.rejects.push((origin.clone(), reject));
+            }
             Err(_) => {
                 *verdict = Verdict::default();
                 let message = "the judge panicked on this event; please report it".to_owned();
-                outcome
-                    .rejects
-                    .push((origin, whole(index, Reason::Panic, message)));
+                let reject = whole(origin.index, Reason::Panic, message);
+                outcome.rejects.push((origin.clone(), reject));
             }
         }
     }
@@ -190,22 +245,13 @@ impl Stage {
 
 /// Counts an event; one of unknown type by the category it states, too.
 fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
-    *outcome.events.entry(event.log_type.name).or_default() += 1;
+    outcome.events.add(event.log_type.name);
     if event.log_type.name == UNKNOWN {
         let stated = event.body.json().and_then(category);
         *outcome
             .unknown
             .entry(stated.unwrap_or_default())
             .or_default() += 1;
-    }
-}
-
-fn origin(source: &SourceTraits, place: &RecordPlace, index: Index) -> Origin {
-    Origin {
-        tenant: Arc::clone(&source.tenant),
-        at: place.at.clone(),
-        offset: place.offset,
-        index,
     }
 }
 
@@ -262,5 +308,53 @@ mod tests {
         let outcome = stage.record(Some(record), &place, &source);
         let expected = [(String::new(), 1), ("door".to_owned(), 2)];
         assert_eq!(outcome.unknown, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn counts_keep_every_name_apart() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.total(), 0);
+        for name in ["a", "b", "a", "c", "b", "a"] {
+            counts.add(name);
+        }
+        let all: Vec<_> = counts.iter().collect();
+        assert_eq!(all, [("a", 3), ("b", 2), ("c", 1)]);
+        assert_eq!(counts.total(), 6);
+    }
+
+    #[test]
+    fn rejects_of_later_records_name_their_own_places() {
+        let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
+        let mut stage = Stage::new(Arc::new(loaded.engine.unwrap()));
+        let (hub, bus) = (Arc::<str>::from("hub"), Arc::<str>::from("bus"));
+        let source = SourceTraits {
+            tenant: Arc::from("default"),
+            hints: Hints::default(),
+            unknown: UnknownPolicy::JudgeAll,
+            clamp: Clamp::Never,
+        };
+        let mut seen = Vec::new();
+        for (name, partition, offset) in [(&hub, 0, 7), (&hub, 0, 8), (&hub, 1, 8), (&bus, 1, 9)] {
+            let at = SourcePartition {
+                source: Arc::clone(name),
+                incarnation: 1,
+                partition,
+            };
+            let place = RecordPlace {
+                at: at.clone(),
+                offset,
+                append_time: Timestamp::from_unix_seconds(1),
+            };
+            let outcome = stage.record(Some(b"[8,7]"), &place, &source);
+            for ((origin, reject), index) in outcome.rejects.iter().zip([0, 1]) {
+                assert_eq!((&origin.at, origin.offset), (&at, offset));
+                assert_eq!(
+                    (origin.index, reject.index),
+                    (Index::new(&[index]), origin.index)
+                );
+            }
+            seen.push(outcome.rejects.len());
+        }
+        assert_eq!(seen, [2, 2, 2, 2]);
     }
 }

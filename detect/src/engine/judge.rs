@@ -181,7 +181,7 @@ impl<'e> Facts<'e> {
     fn alert(&self, engine: &Engine, place: usize) -> Alert {
         let rule = &engine.rules[place];
         let compiled = &engine.compiled[place];
-        let origin = self.context.origin;
+        let (origin, event_id) = (self.context.origin, self.context.event_id());
         let tenant = origin.tenant.as_ref();
         let text = self.text();
         let cut = text.len() > TRIGGER_BYTES_MAX;
@@ -193,7 +193,7 @@ impl<'e> Facts<'e> {
         let time = self.time.to_string();
         let words = self.words(&compiled.wording);
         let evidence = EvidenceEvent {
-            event_id: self.context.event_id.to_string(),
+            event_id: event_id.to_string(),
             time: Some(time.clone()),
             time_clamped: self.clamped,
             logsource: self.logsource.clone(),
@@ -209,7 +209,7 @@ impl<'e> Facts<'e> {
             excerpt: Some(excerpt),
             cut,
         };
-        let id = id::single_alert_id(tenant, &rule.id, self.context.event_id);
+        let id = id::single_alert_id(tenant, &rule.id, event_id);
         Alert {
             schema: SCHEMA.to_owned(),
             alert_id: id.to_string(),
@@ -318,7 +318,7 @@ impl<'e> Facts<'e> {
         Match {
             offset: origin.offset,
             index: origin.index.ordinals().to_vec(),
-            event_id: self.context.event_id.as_bytes().to_vec(),
+            event_id: self.context.event_id().as_bytes().to_vec(),
             event_time: self.time.ticks(),
             append_time: self.context.append_time.ticks(),
             rule_version: def.version.as_bytes().to_vec(),

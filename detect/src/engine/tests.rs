@@ -6,7 +6,6 @@ use std::borrow::Cow;
 
 use super::*;
 use crate::event::{Index, LogType, SourcePartition};
-use crate::id::event_id;
 use crate::logsource::Logsource;
 use crate::pipeline;
 use crate::rule::RuleFile;
@@ -72,7 +71,6 @@ fn judged(engine: &Engine, body: &[u8], time: Option<&str>) -> Result<Verdict, E
     };
     let context = EventContext {
         origin: &origin,
-        event_id: event_id(&origin),
         append_time: APPEND,
         clamp: Clamp::ToAppendTime,
     };

@@ -9,7 +9,6 @@ use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext, Verdict};
 use palisade_detect::event::{Body, EventRef, Index, LogType, Origin, SourcePartition};
 use palisade_detect::explain::Explainer;
-use palisade_detect::id::event_id;
 use palisade_detect::logsource::{Logsource, Routing};
 use palisade_detect::matches::{self, MatchBatch, Record, Settings, Source};
 use palisade_detect::pipeline;
@@ -187,7 +186,6 @@ impl<'e> Stages<'e> {
             event_time: time,
         };
         let context = EventContext {
-            event_id: event_id(&origin),
             origin: &origin,
             append_time: Timestamp::default(),
             clamp: Clamp::Never,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext};
 use palisade_detect::event::{Body, EventRef, FlowTuple, Index, Origin, SourcePartition};
-use palisade_detect::id::{Id, event_id};
+use palisade_detect::id::Id;
 use palisade_detect::list::{Format, List, ListFile, Lists};
 use palisade_detect::logsource::{Logsource, Routing};
 use palisade_detect::pipeline::{self, Pipeline};
@@ -197,7 +197,6 @@ impl Judge {
     /// What both ways say of an event.
     pub(crate) fn event(&self, engine: &Engine, event: &EventRef<'_>) -> Result<Agreed, String> {
         let context = EventContext {
-            event_id: event_id(&self.origin),
             origin: &self.origin,
             append_time: APPEND,
             clamp: Clamp::ToAppendTime,

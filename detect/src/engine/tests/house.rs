@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::alert::Alert;
 use crate::correlation::{Fold, Output};
-use crate::id::{Id, single_alert_id};
+use crate::id::{Id, event_id, single_alert_id};
 use crate::matches::{KEY_PARTITIONS, Source, batches};
 use crate::rule::Level;
 
