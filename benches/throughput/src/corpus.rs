@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Read as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
 
@@ -34,6 +35,21 @@ impl RuleSet {
             Self::Azure => "rules-azure".to_owned(),
             Self::Full => "rules-full".to_owned(),
             Self::Scaled(count) => format!("rules-{count}"),
+        }
+    }
+}
+
+impl FromStr for RuleSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "azure" => Ok(Self::Azure),
+            "full" => Ok(Self::Full),
+            count => match count.parse() {
+                Ok(count) if count > 0 => Ok(Self::Scaled(count)),
+                _ => Err("neither `azure` nor `full` nor a number".to_owned()),
+            },
         }
     }
 }

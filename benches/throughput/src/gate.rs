@@ -1,4 +1,4 @@
-//! The cost of a record in instructions and heap allocations, which no other work on the machine moves.
+//! What a record costs in instructions and heap allocations, which no other work on the machine moves.
 //!
 //! Callgrind counts every instruction of a whole `palisade replay`. Two runs over inputs of which one is
 //! the beginning of the other differ by the records between alone: starting, loading rules and warming up
@@ -13,11 +13,13 @@ use serde::Serialize;
 
 mod callgrind;
 
-use callgrind::Profile;
+use callgrind::{Cost, Profile};
 
 use crate::Places;
 use crate::corpus::{self, RuleSet};
 use crate::generate::{self, Mix, Options, Shape};
+use crate::measure;
+use crate::replay::{Logsource, replay};
 
 /// Instructions that a record of the azure set may cost.
 ///
@@ -35,24 +37,43 @@ const SHORT: u64 = 500;
 /// Records of the long run.
 const LONG: u64 = 2_500;
 
-/// Functions that a profile shows.
-const SHOWN: usize = 25;
-
 /// Options of `gate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The program that is measured: a release build of Palisade.
     #[arg(long, value_name = "PROGRAM")]
     palisade: PathBuf,
-    /// How records stand in the input.
-    #[arg(long, value_enum, default_value_t = Shape::Records)]
-    shape: Shape,
-    /// Shows where the instructions go, function by function.
-    #[arg(long)]
-    profile: bool,
     /// Writes the figures into this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Options of `profile`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProfileArgs {
+    /// The program that is looked at: a release build of Palisade.
+    #[arg(long, value_name = "PROGRAM")]
+    palisade: PathBuf,
+    /// The rules: `azure`, `full`, or how many on the azure rules' fields.
+    #[arg(long, default_value = "azure", value_name = "SET")]
+    rules: RuleSet,
+    /// How a rule's log source is held against a record's.
+    #[arg(long, value_enum, default_value_t = Logsource::Strict)]
+    logsource: Logsource,
+    /// How records stand in the input.
+    #[arg(long, value_enum, default_value_t = Shape::Records)]
+    shape: Shape,
+    /// Which kinds of records there are.
+    #[arg(long, value_enum, default_value_t = Mix::All)]
+    mix: Mix,
+    /// Functions that are shown.
+    #[arg(long, default_value_t = 30)]
+    top: usize,
+    /// Shows who calls the functions whose name has this in it.
+    #[arg(long, value_name = "NAME")]
+    callers: Option<String>,
     #[command(flatten)]
     places: Places,
 }
@@ -65,34 +86,43 @@ struct Figure {
     limit: f64,
 }
 
-/// Measures, prints, and says whether all limits hold.
+impl Figure {
+    fn holds(&self) -> bool {
+        self.per_record <= self.limit
+    }
+}
+
+/// What is run.
+struct Run<'a> {
+    palisade: &'a Path,
+    rules: RuleSet,
+    logsource: Logsource,
+    shape: Shape,
+    mix: Mix,
+}
+
+/// Measures the azure set, prints, and says whether all limits hold.
 ///
 /// # Errors
 /// When Valgrind is missing, or a run fails.
 pub(crate) fn execute(args: &Args) -> anyhow::Result<bool> {
-    let cache = args.places.cache()?;
-    let rules = corpus::folder(RuleSet::Azure, &args.places.archive(), &cache)?;
-    let work = tempfile::tempdir_in(&cache)?;
-    let [short, long] = [SHORT, LONG].map(|records| {
-        let input = work.path().join(format!("{records}.ndjson"));
-        let options = Options::standard(records, args.shape, Mix::All);
-        generate::write(&options, File::create(&input)?)?;
-        profile(&args.palisade, &rules, &input)
-    });
-    let cost = long?.less(&short?);
-    let records = LONG - SHORT;
+    let run = Run {
+        palisade: &args.palisade,
+        rules: RuleSet::Azure,
+        logsource: Logsource::Strict,
+        shape: Shape::Records,
+        mix: Mix::All,
+    };
+    let cost = run.cost(&args.places)?;
     let figures = [
         ("instructions", cost.instructions(), INSTRUCTIONS_MAX),
         ("allocations", cost.allocations(), ALLOCATIONS_MAX),
     ]
     .map(|(name, count, limit)| Figure {
         name,
-        per_record: each(count, records),
+        per_record: a_record(count),
         limit,
     });
-    if args.profile {
-        print_profile(&cost, records);
-    }
     for figure in &figures {
         let (style, verdict) = if figure.holds() {
             (crate::GREEN, "holds")
@@ -113,58 +143,93 @@ pub(crate) fn execute(args: &Args) -> anyhow::Result<bool> {
     Ok(figures.iter().all(Figure::holds))
 }
 
-impl Figure {
-    fn holds(&self) -> bool {
-        self.per_record <= self.limit
-    }
-}
-
-/// One run below Callgrind.
-fn profile(palisade: &Path, rules: &Path, input: &Path) -> anyhow::Result<Profile> {
-    let output = input.with_extension("callgrind");
-    let mut option = std::ffi::OsString::from("--callgrind-out-file=");
-    option.push(&output);
-    let done = Command::new("valgrind")
-        .args(["--tool=callgrind", "--quiet"])
-        .arg(option)
-        .arg(palisade)
-        .args([
-            "replay",
-            "--pipeline",
-            "none",
-            "--logsource",
-            "strict",
-            "--format",
-            "ndjson",
-        ])
-        .arg("--rules")
-        .arg(rules)
-        .arg(input)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .output()
-        .context("`valgrind` (Debian's package of that name) is needed")?;
-    let errors = String::from_utf8_lossy(&done.stderr);
-    ensure!(
-        done.status.success(),
-        "`palisade replay` below Callgrind: {}\n{errors}",
-        done.status
-    );
-    let text = fs::read_to_string(&output).with_context(|| output.display().to_string())?;
-    Profile::parse(&text).with_context(|| output.display().to_string())
-}
-
-fn print_profile(cost: &Profile, records: u64) {
+/// Prints where the instructions of a record go.
+///
+/// # Errors
+/// When Valgrind is missing, or a run fails.
+pub(crate) fn profile(args: &ProfileArgs) -> anyhow::Result<()> {
+    let run = Run {
+        palisade: &args.palisade,
+        rules: args.rules,
+        logsource: args.logsource,
+        shape: args.shape,
+        mix: args.mix,
+    };
+    let cost = run.cost(&args.places)?;
     let total = cost.instructions();
-    anstream::println!("{:>14}  {:>6}  function", "instructions", "share");
-    for (name, count) in cost.by_function().into_iter().take(SHOWN) {
-        let share = 100.0 * float(count) / float(total);
-        anstream::println!("{:14.1}  {share:5.1}%  {name}", each(count, records));
+    let share = |count: i64| 100.0 * float(count) / float(total);
+    anstream::println!(
+        "{:.1} instructions and {:.1} allocations a record; functions by what they cost themselves, and \
+         with all that they call:",
+        a_record(total),
+        a_record(cost.allocations())
+    );
+    for (name, Cost { own, whole }) in cost.by_function().into_iter().take(args.top) {
+        anstream::println!(
+            "{:12.1} {:5.1}% {:12.1} {:5.1}%  {name}",
+            a_record(own),
+            share(own),
+            a_record(whole),
+            share(whole)
+        );
+    }
+    let Some(part) = &args.callers else {
+        return Ok(());
+    };
+    anstream::println!("calls of `{part}`:");
+    for (caller, callee, count) in cost.callers(part).into_iter().take(args.top) {
+        anstream::println!(
+            "{:12.1} {:5.1}%  {callee}, by {caller}",
+            a_record(count),
+            share(count)
+        );
+    }
+    Ok(())
+}
+
+impl Run<'_> {
+    /// What the records between the short and the long run cost.
+    fn cost(&self, places: &Places) -> anyhow::Result<Profile> {
+        let cache = places.cache()?;
+        let rules = corpus::folder(self.rules, &places.archive(), &cache)?;
+        let work = tempfile::tempdir_in(&cache)?;
+        // One processor, so that the program shares its work out over no more than one thread.
+        measure::stay_on(0)?;
+        let [short, long] = [SHORT, LONG].map(|records| {
+            let input = work.path().join(format!("{records}.ndjson"));
+            let options = Options::standard(records, self.shape, self.mix);
+            generate::write(&options, File::create(&input)?)?;
+            self.below_callgrind(&rules, &input)
+        });
+        Ok(long?.less(&short?))
+    }
+
+    fn below_callgrind(&self, rules: &Path, input: &Path) -> anyhow::Result<Profile> {
+        let output = input.with_extension("callgrind");
+        let mut option = std::ffi::OsString::from("--callgrind-out-file=");
+        option.push(&output);
+        let done = Command::new("valgrind")
+            .args(["--tool=callgrind", "--quiet"])
+            .arg(option)
+            .args(replay(self.palisade, self.logsource, rules, input))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .output()
+            .context("`valgrind` (Debian's package of that name) is needed")?;
+        let errors = String::from_utf8_lossy(&done.stderr);
+        ensure!(
+            done.status.success(),
+            "`palisade replay` below Callgrind: {}\n{errors}",
+            done.status
+        );
+        let text = fs::read_to_string(&output).with_context(|| output.display().to_string())?;
+        Profile::parse(&text).with_context(|| output.display().to_string())
     }
 }
 
-fn each(count: i64, records: u64) -> f64 {
-    float(count) / float(i64::try_from(records).expect("few records"))
+/// A count of the records between the two runs, for one of them.
+fn a_record(count: i64) -> f64 {
+    float(count) / float(i64::try_from(LONG - SHORT).expect("few records"))
 }
 
 #[expect(

@@ -117,14 +117,15 @@ fn compare(
     for engine in comparison.engines {
         let rules = corpus::folder(engine.rules(), &args.places.archive(), cache)?;
         let command = |file: &Path| programs.command(*engine, &rules, file);
-        commands.push((command(&empty), command(&input)));
+        let pin = engine.is_pinned().then_some(args.pin);
+        commands.push((pin, command(&empty), command(&input)));
     }
     // In turn, so that all of them see the same machine; the first round only warms it.
     for round in 0..=args.runs {
-        for (number, (on_nothing, on_input)) in commands.iter().enumerate() {
+        for (number, (pin, on_nothing, on_input)) in commands.iter().enumerate() {
             let output = outputs.path().join(number.to_string());
-            let load = crate::measure::measure(on_nothing, Some(args.pin), &output)?;
-            let whole = crate::measure::measure(on_input, Some(args.pin), &output)?;
+            let load = crate::measure::measure(on_nothing, *pin, &output)?;
+            let whole = crate::measure::measure(on_input, *pin, &output)?;
             if round > 0 {
                 measured.engines[number].push(load, whole);
             }

@@ -14,6 +14,7 @@ mod generate;
 mod corpus;
 mod machine;
 mod measure;
+mod replay;
 mod lines;
 mod gate;
 
@@ -31,6 +32,8 @@ enum Command {
     Lines(lines::Args),
     /// Counts instructions and allocations of a record below Valgrind, and holds them against limits.
     Gate(gate::Args),
+    /// Shows where the instructions of a record go, function by function, below Valgrind.
+    Profile(gate::ProfileArgs),
     /// Writes generated records to standard output.
     Generate(generate::Options),
     /// One measured command; `lines` starts these.
@@ -75,6 +78,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let passes = match Command::parse() {
         Command::Lines(args) => lines::execute(&args)?,
         Command::Gate(args) => gate::execute(&args)?,
+        Command::Profile(args) => {
+            gate::profile(&args)?;
+            true
+        }
         Command::Generate(options) => {
             generate::write(&options, io::stdout().lock())?;
             true

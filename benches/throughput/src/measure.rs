@@ -82,10 +82,7 @@ pub(crate) struct Child {
 /// When it cannot be run or does not succeed.
 pub(crate) fn child(args: &Child) -> anyhow::Result<()> {
     if let Some(pin) = args.pin {
-        let mut set = CpuSet::new();
-        set.set(pin)?;
-        sched_setaffinity(Pid::from_raw(0), &set)
-            .with_context(|| format!("cannot run on processor {pin}"))?;
+        stay_on(pin)?;
     }
     let (program, arguments) = args.command.split_first().context("no command")?;
     let output = File::create(&args.output)?;
@@ -106,6 +103,17 @@ pub(crate) fn child(args: &Child) -> anyhow::Result<()> {
     };
     anstream::println!("{}", serde_json::to_string(&usage)?);
     Ok(())
+}
+
+/// Keeps this process, and those it starts, on processor `number`.
+///
+/// # Errors
+/// When there is none of that number.
+pub(crate) fn stay_on(number: usize) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(number)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+        .with_context(|| format!("cannot run on processor {number}"))
 }
 
 /// Microseconds and KiB as figures.

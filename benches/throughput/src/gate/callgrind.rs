@@ -30,8 +30,20 @@ const ALLOCATING: [&str; 6] = [
 /// Also the difference of two runs, whose counts may be negative.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
+    /// Instructions of a function itself.
     own: BTreeMap<String, i64>,
+    /// Instructions of what a function called, by caller and callee.
+    called: BTreeMap<(String, String), i64>,
     allocations: i64,
+}
+
+/// What a function costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// Itself.
+    pub(super) own: i64,
+    /// With all that it calls. Of a function in a cycle of calls it is too much.
+    pub(super) whole: i64,
 }
 
 impl Profile {
@@ -58,6 +70,9 @@ impl Profile {
         for (name, count) in &other.own {
             *self.own.entry(name.clone()).or_default() -= count;
         }
+        for (call, count) in &other.called {
+            *self.called.entry(call.clone()).or_default() -= count;
+        }
         self.allocations -= other.allocations;
         self
     }
@@ -72,15 +87,38 @@ impl Profile {
         self.allocations
     }
 
-    /// Functions and their own instructions, the most expensive first.
-    pub(super) fn by_function(&self) -> Vec<(&str, i64)> {
-        let mut functions: Vec<_> = self
-            .own
-            .iter()
-            .map(|(name, count)| (name.as_str(), *count))
-            .collect();
-        functions.sort_by_key(|(_, count)| -count);
+    /// What each function costs, the most expensive by itself first.
+    pub(super) fn by_function(&self) -> Vec<(&str, Cost)> {
+        let mut costs: BTreeMap<&str, Cost> = BTreeMap::new();
+        for (name, own) in &self.own {
+            costs.insert(
+                name,
+                Cost {
+                    own: *own,
+                    whole: *own,
+                },
+            );
+        }
+        for ((caller, _), count) in &self.called {
+            let cost = costs.entry(caller).or_insert(Cost { own: 0, whole: 0 });
+            cost.whole += count;
+        }
+        let mut functions: Vec<_> = costs.into_iter().collect();
+        functions.sort_by_key(|(_, cost)| -cost.own);
         functions
+    }
+
+    /// Who calls functions whose name has `part` in it, and what the calls cost, the most expensive first.
+    pub(super) fn callers(&self, part: &str) -> Vec<(&str, &str, i64)> {
+        let calls = self
+            .called
+            .iter()
+            .filter(|((_, callee), _)| callee.contains(part));
+        let mut calls: Vec<_> = calls
+            .map(|((caller, callee), count)| (&**caller, &**callee, *count))
+            .collect();
+        calls.sort_by_key(|(.., count)| -count);
+        calls
     }
 }
 
@@ -122,9 +160,13 @@ impl Reader {
                 .nth(1)
                 .context("a place without a count")?
                 .parse()?;
-            if !std::mem::take(&mut self.after_calls) {
-                *self.profile.own.entry(self.function.clone()).or_default() += count;
-            }
+            let sum = if std::mem::take(&mut self.after_calls) {
+                let call = (self.function.clone(), self.callee.clone());
+                self.profile.called.entry(call).or_default()
+            } else {
+                self.profile.own.entry(self.function.clone()).or_default()
+            };
+            *sum += count;
         }
         Ok(())
     }
@@ -177,11 +219,20 @@ totals: 507
 ";
 
     #[test]
-    fn instructions_are_those_of_the_functions_themselves() {
+    fn a_function_has_its_own_instructions_and_those_of_its_calls() {
         let profile = Profile::parse(SHORT).unwrap();
+        let cost = |own, whole| Cost { own, whole };
         assert_eq!(
             profile.by_function(),
-            [("main", 410), ("malloc", 90), ("calloc", 7)]
+            [
+                ("main", cost(410, 500)),
+                ("malloc", cost(90, 97)),
+                ("calloc", cost(7, 7))
+            ]
+        );
+        assert_eq!(
+            profile.callers("alloc"),
+            [("main", "malloc", 90), ("malloc", "calloc", 7)]
         );
     }
 

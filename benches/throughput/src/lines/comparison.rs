@@ -11,23 +11,15 @@ use super::alerts::Disagreement;
 use crate::corpus::RuleSet;
 use crate::generate::{Mix, Shape};
 use crate::measure::{Spread, Usage};
-
-/// How a rule's log source is held against a record's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Logsource {
-    /// As Sigma means it: a rule judges records of its own log source.
-    Strict,
-    /// As RSigma routes: a rule judges all records whose log source does not conflict.
-    Lenient,
-    /// Every rule judges every record.
-    Any,
-}
+use crate::replay::Logsource;
 
 /// A command that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
     /// `palisade replay`.
     Palisade(RuleSet, Logsource),
+    /// The same, on all processors.
+    AllCores(RuleSet, Logsource),
     /// `rsigma-eval` as a library, routed or not.
     Library(RuleSet, bool),
     /// `rsigma engine eval`, routed or not.
@@ -39,10 +31,18 @@ pub(super) enum Engine {
 }
 
 impl Engine {
+    /// Whether it runs on one processor.
+    pub(super) fn is_pinned(self) -> bool {
+        !matches!(self, Self::AllCores(..))
+    }
+
     /// The rules it loads; those that load none are given the azure rules.
     pub(super) fn rules(self) -> RuleSet {
         match self {
-            Self::Palisade(rules, _) | Self::Library(rules, _) | Self::Program(rules, ..) => rules,
+            Self::Palisade(rules, _)
+            | Self::AllCores(rules, _)
+            | Self::Library(rules, _)
+            | Self::Program(rules, ..) => rules,
             Self::Tape | Self::Lines => RuleSet::Azure,
         }
     }
@@ -56,6 +56,7 @@ impl Engine {
         };
         match self {
             Self::Palisade(set, _) => format!("palisade replay{}", rules(set)),
+            Self::AllCores(..) => "palisade replay, all cores".to_owned(),
             Self::Library(_, route) => format!("rsigma-eval library{}", routed(route)),
             Self::Program(_, route, _) => format!("rsigma engine eval{}", routed(route)),
             Self::Tape => "(simd-json tape alone)".to_owned(),
@@ -126,6 +127,16 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         ],
     },
     Comparison {
+        lines: &["G6"],
+        title: "azure rules on one processor and on all",
+        shape: Shape::Records,
+        mix: Mix::All,
+        engines: &[
+            Engine::Palisade(RuleSet::Azure, Logsource::Strict),
+            Engine::AllCores(RuleSet::Azure, Logsource::Strict),
+        ],
+    },
+    Comparison {
         lines: &["G4", "G7"],
         title: "all of SigmaHQ's rules, routed by conflict",
         shape: Shape::Records,
@@ -182,6 +193,22 @@ impl Runs {
     /// Processor seconds of loading.
     pub(super) fn load(&self) -> Spread {
         Spread::of(self.load.iter().map(|usage| usage.cpu_s))
+    }
+
+    /// Seconds from start to exit in times of `other`'s, both net of loading, run by run.
+    pub(super) fn takes_longer(&self, other: &Self) -> Spread {
+        let nets = |runs: &Self| -> Vec<f64> {
+            let pairs = runs.load.iter().zip(&runs.whole);
+            pairs
+                .map(|(load, whole)| (whole.wall_s - load.wall_s).max(1e-6))
+                .collect()
+        };
+        Spread::of(
+            nets(self)
+                .into_iter()
+                .zip(nets(other))
+                .map(|(mine, others)| mine / others),
+        )
     }
 
     /// Peak memory in MiB.
@@ -247,10 +274,16 @@ impl Measured {
     }
 
     /// Whether the alerts agree, but for rules that are known to be read otherwise.
+    ///
+    /// Where RSigma takes no part, as many must be written by all.
     pub(super) fn agrees(&self) -> bool {
-        self.disagreements
+        let mut counts = self.engines.iter().filter_map(|runs| runs.alerts);
+        let first = counts.next();
+        let explained = self
+            .disagreements
             .iter()
-            .all(|one| one.requirement.is_some())
+            .all(|one| one.requirement.is_some());
+        explained && (self.pairs.is_some() || counts.all(|count| Some(count) == first))
     }
 }
 

@@ -5,9 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::comparison::{Engine, Logsource};
+use super::comparison::Engine;
 use crate::generate::Shape;
 use crate::measure::Argv;
+use crate::replay::replay;
 
 /// The newest RSigma that builds with the pinned toolchain.
 const RSIGMA: &str = "0.23.0";
@@ -48,35 +49,18 @@ impl Programs {
 
     /// How `engine` is told to judge `file`.
     pub(super) fn command(&self, engine: Engine, rules: &Path, file: &Path) -> Argv {
-        let (rules, file) = (text(rules), text(file));
+        let (rules_text, file_text) = (text(rules), text(file));
         match engine {
-            Engine::Palisade(_, logsource) => {
-                let logsource = match logsource {
-                    Logsource::Strict => "strict",
-                    Logsource::Lenient => "lenient",
-                    Logsource::Any => "any",
-                };
-                let words = [
-                    "replay",
-                    "--rules",
-                    &rules,
-                    "--pipeline",
-                    "none",
-                    "--logsource",
-                    logsource,
-                    "--format",
-                    "ndjson",
-                    &file,
-                ];
-                argv(&self.palisade, &words)
+            Engine::Palisade(_, logsource) | Engine::AllCores(_, logsource) => {
+                replay(&self.palisade, logsource, rules, file)
             }
-            Engine::Library(_, routed) => self.library("rsigma", routed, [&rules, &file]),
+            Engine::Library(_, routed) => self.library("rsigma", routed, [&rules_text, &file_text]),
             Engine::Program(_, routed, shape) => {
                 let mut words = vec![
                     "engine",
                     "eval",
                     "--rules",
-                    &rules,
+                    &rules_text,
                     "--quiet",
                     "--output-format",
                     "ndjson",
@@ -87,12 +71,12 @@ impl Programs {
                 if shape == Shape::Envelopes {
                     words.extend(["--jsonpath", "$.records[*]"]);
                 }
-                let events = format!("@{file}");
+                let events = format!("@{file_text}");
                 words.extend(["--event", &events]);
                 argv(&self.rsigma, &words)
             }
-            Engine::Tape => argv(&self.peers, &["tape", &file]),
-            Engine::Lines => argv(Path::new("wc"), &["-l", &file]),
+            Engine::Tape => argv(&self.peers, &["tape", &file_text]),
+            Engine::Lines => argv(Path::new("wc"), &["-l", &file_text]),
         }
     }
 
