@@ -402,6 +402,7 @@ fn junit_is_xml_whatever_cases_are_called() {
         "{xml}"
     );
     assert_eq!(well_formed(xml), Ok(()), "{xml}");
+    assert!(!xml.contains("time=\"-"), "{xml}");
 }
 
 /// Whether the tags of a text are in balance, and no other markup stands in it.

@@ -448,3 +448,41 @@ fn of_a_finding_that_a_file_has_without_number_some_are_shown_and_the_others_cou
         assert_eq!(text.matches(&more).count(), 1, "{code}");
     }
 }
+
+#[test]
+fn what_is_wrong_is_said_once_and_in_the_words_of_the_file() {
+    let codes = |rule: String| findings(folder(&rule).path(), &["rules"]).1;
+    // Behind two aliases stands one wrong value.
+    let aliases = RULE.replace(
+        "    ResultType: '50053'",
+        "    A|re: &bad ['(']\n    B|re: *bad\n    C|re: *bad",
+    );
+    let errors = codes(aliases).into_iter();
+    let errors = errors.filter(|one| one.ends_with("error"));
+    assert_eq!(errors.collect::<Vec<_>>(), ["PAL0305 error"]);
+    let empty = codes(RULE.replace("condition: selection", "condition: []"));
+    assert!(empty.contains(&"PAL0202 error".to_owned()), "{empty:?}");
+    let logic = empty.iter().filter(|one| one.starts_with("PAL14"));
+    assert_eq!(logic.count(), 0, "{empty:?}");
+    let tagged = folder(&RULE.replace("'50053'", "!!python/name:os.system x"));
+    let text = stdout(&check(tagged.path(), &["rules"]));
+    assert!(text.contains("`!!python/name:os.system`"), "{text}");
+}
+
+#[test]
+fn timeframe_of_old_aggregations_is_no_search() {
+    let rule = RULE.replace(
+        "  condition: selection",
+        "  timeframe: 5m\n  condition: selection",
+    );
+    let dir = folder(&rule);
+    assert_eq!(
+        findings(dir.path(), &["rules"]).1,
+        ["PAL1002 warning", "PAL1401 warning"]
+    );
+    let text = stdout(&check(dir.path(), &["rules"]));
+    assert!(
+        text.contains("old aggregations") && text.contains("`timespan`"),
+        "{text}"
+    );
+}

@@ -144,6 +144,8 @@ const MILD: &[Code] = &[
     code::ALL_WITH_ONE_VALUE,
     code::NULL_IN_LIST,
     code::LIST_NAME,
+    code::LIST_ADDRESS,
+    code::LIST_EMPTY,
     code::FILTER_WITHOUT_NOT,
     code::EXCEPTION_ENDS_SOON,
     code::EXCEPTION_ENDED,

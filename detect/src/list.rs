@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Where no `kind` is given, an entry is what it looks like: an address or a range (`10.0.0.0/8`), a
-//! suffix (`*.evil.example`, `.evil.example`), else a whole value.
+//! suffix (`*.evil.example`, `.evil.example`), else a whole value. A whole value that looks like an address and
+//! is none (`10.0/8`, `01.2.3.4`) is doubted, and so is a list without entries.
 //!
 //! Memory: a list keeps the text of its file and eight bytes for each entry, sorted. A million SHA-256
 //! hashes take 70 MiB. A table of hashes would be searched faster, but can be made slow by who chooses
@@ -82,6 +83,8 @@ pub struct List {
     ranges: Ranges,
     /// Hash of the file.
     digest: [u8; 32],
+    /// What is probably not what was meant.
+    doubts: Vec<Diagnostic>,
 }
 
 /// The lists of a rule set by name.
@@ -154,6 +157,11 @@ impl List {
                 && raw
                     .parse::<IpAddr>()
                     .is_ok_and(|address| self.ranges.holds(address)))
+    }
+
+    /// What loads, but is probably not what was meant: up to [`LIST_PROBLEMS_MAX`] warnings.
+    pub fn doubts(&self) -> &[Diagnostic] {
+        &self.doubts
     }
 
     /// Hash of the file that it was read from.

@@ -5,7 +5,7 @@
 //! case stays as true next year. Times that the event holds besides stay as they are.
 
 use palisade_detect::engine::EVENT_DEPTH_MAX;
-use palisade_detect::time::Timestamp;
+use palisade_detect::time::{Span, Timestamp};
 use palisade_detect::value::{self, Object, Value};
 use palisade_detect::yaml::{self, Node};
 use palisade_ingest::decode::{Decoded, Hints, decode};
@@ -86,11 +86,14 @@ pub fn record(
         let (clean, found) = secrets::redact(&record.value);
         redacted.extend(found);
         let after = record.time.zip(zero);
-        let seconds = after.map_or(0, |(time, zero)| time.since(zero).ticks() / 10_000_000);
+        let after = after.map(|(time, zero)| time.since(zero));
         let body = block(&clean, indent + 8);
-        let head = match seconds {
-            0 => format!("{pad}    - record:\n{pad}        "),
-            _ => format!("{pad}    - at: {seconds}s\n{pad}      record:\n{pad}        "),
+        let head = match after.filter(|after| *after > Span::ZERO) {
+            None => format!("{pad}    - record:\n{pad}        "),
+            Some(after) => {
+                let at = seconds(after);
+                format!("{pad}    - at: {at}\n{pad}      record:\n{pad}        ")
+            }
         };
         text.extend([head, body]);
     }
@@ -101,6 +104,13 @@ pub fn record(
         redacted,
         records: records.len(),
     })
+}
+
+/// A time span in seconds, with as many digits behind the point as it needs.
+fn seconds(span: Span) -> String {
+    let (whole, rest) = (span.ticks() / 10_000_000, span.ticks() % 10_000_000);
+    let text = format!("{whole}.{rest:07}");
+    format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The records in a payload.
@@ -310,12 +320,23 @@ mod tests {
         let made = record(HEAD, &[envelope], None).expect("events");
         assert_eq!(made.records, 2);
         assert!(
-            made.text.contains("- at: 118s\n        record:\n"),
+            made.text.contains("- at: 118.5s\n        record:\n"),
             "{}",
             made.text
         );
         let cases = crate::cases::parse("a.cases.yml", made.text.as_bytes()).expect("valid");
         assert_eq!(cases.len(), 1);
+    }
+
+    #[test]
+    fn parts_of_a_second_are_kept() {
+        for (later, at) in [("08:00:01.8000001Z", "0.3000001s"), ("08:00:12Z", "10.5s")] {
+            let later = EVENT.replace("08:00:01.5Z", later);
+            let both = format!("{{\"records\":[{EVENT},{later}]}}");
+            let text = record(HEAD, &[both], None).expect("events").text;
+            assert!(text.contains(&format!("- at: {at}\n")), "{text}");
+            crate::cases::parse("a.cases.yml", text.as_bytes()).expect("valid");
+        }
     }
 
     #[test]

@@ -288,8 +288,9 @@ impl Form {
         };
         match value.as_text() {
             Some("0s") => Span::ZERO,
-            text => text.and_then(Span::parse_sigma).unwrap_or_else(|| {
-                let message = format!("`{key}` is a time span such as `0s`, `30s`, `5m`, `1h`");
+            text => text.and_then(span).unwrap_or_else(|| {
+                let message =
+                    format!("`{key}` is a time span such as `0s`, `30s`, `1.5s`, `5m`, `1h`");
                 self.say(code::CASE_VALUE, &value.place, message);
                 Span::ZERO
             }),
@@ -367,6 +368,51 @@ impl Form {
                     self.json_like(value);
                 }
             }
+        }
+    }
+}
+
+/// A time span: as correlations write it, or seconds with up to seven digits behind the point, which is
+/// as exact as event times are.
+fn span(text: &str) -> Option<Span> {
+    let parts = text.strip_suffix('s').and_then(|text| text.split_once('.'));
+    let Some((whole, fraction)) = parts else {
+        return Span::parse_sigma(text);
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 7 {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let ticks: i64 = format!("{fraction:0<7}").parse().ok()?;
+    let ticks = seconds.checked_mul(10_000_000)?.checked_add(ticks)?;
+    Some(Span::from_ticks(ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_those_of_correlations_or_seconds_with_a_fraction() {
+        for (text, ticks) in [
+            ("30s", 300_000_000),
+            ("5m", 3_000_000_000),
+            ("1.5s", 15_000_000),
+            ("0.0000001s", 1),
+        ] {
+            assert_eq!(span(text), Some(Span::from_ticks(ticks)), "{text}");
+        }
+        for text in [
+            "1.s",
+            ".5s",
+            "1.5m",
+            "1.00000001s",
+            "-1.5s",
+            "1.5.5s",
+            "9999999999999.5s",
+        ] {
+            assert_eq!(span(text), None, "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use palisade_detect::diagnostic::{Color, Diagnostic, printable};
@@ -225,11 +226,9 @@ struct Suite<'r> {
 impl Suite<'_> {
     fn write(&self, file: &str, out: &mut String) {
         let failures = self.cases.iter().filter(|case| !case.passed()).count();
-        let time: f64 = self
-            .cases
-            .iter()
-            .map(|case| case.elapsed.as_secs_f64())
-            .sum();
+        // No sum of floats: over no cases it is a negative zero.
+        let time: Duration = self.cases.iter().map(|case| case.elapsed).sum();
+        let time = time.as_secs_f64();
         let (errors, left_out) = (self.problems.len(), self.left_out.len());
         let tests = self.cases.len() + left_out + errors;
         let name = line_of(file);

@@ -2,7 +2,7 @@
 //!
 //! They stand in the folder `lists` of a rules folder, or where it has none, beside it; for a rule file
 //! by itself, in the folder `lists` of its folder, or beside that. A rule names a file by its stem, so
-//! that it reaches nothing else.
+//! that it reaches nothing else; a link out of the folder is not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -178,7 +178,13 @@ impl<'a> Catalogue<'a> {
                 known.read(column, &found)
             };
             match problems {
-                Ok(list) => found.insert(&wanted, Some(list)),
+                Ok(list) => {
+                    if !list.doubts().is_empty() {
+                        self.findings.problems.extend(list.doubts().iter().cloned());
+                        self.findings.texts.extend(known.text());
+                    }
+                    found.insert(&wanted, Some(list));
+                }
                 Err(problems) => {
                     let text = known.text();
                     self.findings.problems.extend(problems);
@@ -223,8 +229,9 @@ impl Known<'_> {
         if let Source::Memory(file) = self.source {
             return Ok(file.bytes.clone());
         }
+        let real = self.inside()?;
         // Opening a pipe would wait for whoever writes to it.
-        let facts = fs::metadata(&self.path)?;
+        let facts = fs::metadata(&real)?;
         if !facts.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
@@ -232,10 +239,27 @@ impl Known<'_> {
         // The list keeps the buffer, so it should be as large as the file.
         let size = usize::try_from(facts.len()).unwrap_or(most).min(most);
         let mut bytes = Vec::with_capacity(size + 1);
-        File::open(&self.path)?
+        File::open(&real)?
             .take(most as u64)
             .read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Where it really stands.
+    ///
+    /// # Errors
+    /// When it is a link out of the folder of lists, or to nowhere: a name reaches nothing but that folder,
+    /// and what is wrong with other files is not to be shown here. Links inside, as mounted
+    /// configuration has them, are followed.
+    fn inside(&self) -> io::Result<PathBuf> {
+        let real = self.path.canonicalize()?;
+        let folder = self.path.parent().map(Path::canonicalize).transpose()?;
+        if folder.is_some_and(|folder| real.starts_with(folder)) {
+            return Ok(real);
+        }
+        Err(io::Error::other(
+            "it is a link that leads out of the folder of lists",
+        ))
     }
 
     /// Its text, to show lines of, unless it is large.

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use palisade_detect::diagnostic::Color;
 use palisade_detect::engine::EngineOptions;
 use palisade_detect::rule::parse::parse;
 use palisade_detect::time::Timestamp;
@@ -241,4 +242,46 @@ fn a_list_that_cannot_be_read_takes_its_rules_along_and_no_others() {
     );
     let of_rules = problems.iter().filter(|(code, ..)| *code == "PAL0311");
     assert_eq!(of_rules.count(), 5);
+}
+
+#[test]
+fn a_list_is_a_link_only_within_its_folder() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    for list in ["mounted", "out", "doubted"] {
+        write(root, &format!("rules/{list}.yml"), listing(list));
+    }
+    // As a mounted `ConfigMap` has it.
+    write(root, "rules/lists/..2026/mounted.txt", "kim\n");
+    symlink("..2026", root.join("rules/lists/..data")).expect("a link");
+    symlink("..data/mounted.txt", root.join("rules/lists/mounted.txt")).expect("a link");
+    write(root, "secret", "hunter2\n10.0.0.1/8\n");
+    symlink(root.join("secret"), root.join("rules/lists/out.txt")).expect("a link");
+    write(root, "rules/lists/doubted.txt", "1.2.3/8\n");
+    let (ids, problems) = loaded(&root.join("rules"), root);
+    assert_eq!(ids, ["doubted", "mounted"]);
+    let of_lists: Vec<_> = problems
+        .iter()
+        .filter(|(_, file, _)| file.contains("lists/"))
+        .map(|(code, file, line)| (*code, file.as_str(), *line))
+        .collect();
+    assert_eq!(
+        of_lists,
+        [
+            ("PAL0353", "rules/lists/doubted.txt", 1),
+            ("PAL0114", "rules/lists/out.txt", 1),
+        ]
+    );
+    let loaded = super::load(
+        &Rules::of_paths(&[root.join("rules")]),
+        &Pipelines::built_in(),
+        EngineOptions::default(),
+        Timestamp::MIN,
+    );
+    let said = loaded.findings.render(Color::Never);
+    assert!(said.contains("out of the folder of lists"), "{said}");
+    assert!(
+        said.contains("1.2.3/8") && !said.contains("hunter2"),
+        "{said}"
+    );
 }

@@ -56,7 +56,8 @@ fn case() -> Value {
 }
 
 fn step() -> Value {
-    let span = json!({"type": "string", "pattern": "^(0s|[0-9]+(s|m|h|d|w|M|y))$"});
+    let span =
+        json!({"type": "string", "pattern": "^([0-9]+(s|m|h|d|w|M|y)|[0-9]+[.][0-9]{1,7}s)$"});
     let repeat = json!({"type": "integer", "minimum": 0, "maximum": RECORDS_MAX});
     let select = json!({"anyOf": [{"type": "integer", "minimum": 1}, string()]});
     let mut step = closed(
@@ -64,7 +65,7 @@ fn step() -> Value {
             (
                 "at",
                 span.clone(),
-                "Time from the zero of the case: `90s`, `5m`; `0s` if absent.",
+                "Time from the zero of the case: `90s`, `1.5s`, `5m`; `0s` if absent.",
             ),
             ("repeat", repeat, "How often it comes; once if absent."),
             ("every", span, "Time between repeats."),

@@ -132,6 +132,10 @@ codes! {
     NULL_IN_LIST = "PAL0351", "null-in-list";
     /// A file among the lists that no rule can name.
     LIST_NAME = "PAL0352", "list-name";
+    /// An entry of a list that looks like an address and is none.
+    LIST_ADDRESS = "PAL0353", "list-address";
+    /// A list without entries.
+    LIST_EMPTY = "PAL0354", "list-empty";
 
     /// The condition is not in the grammar.
     CONDITION_SYNTAX = "PAL0401", "condition-syntax";
@@ -428,7 +432,7 @@ codes! {
     KEYWORDS_COST = "PAL1601", "keywords-cost";
     /// A keyword of less than three letters.
     KEYWORD_SHORT = "PAL1602", "keyword-short";
-    /// A regular expression without fixed text.
+    /// A regular expression without a fixed text of three characters.
     RE_WITHOUT_LITERAL = "PAL1603", "re-without-literal";
     /// More values than belong into a rule.
     MANY_VALUES = "PAL1604", "many-values";

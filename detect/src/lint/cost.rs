@@ -79,7 +79,7 @@ fn keyword_short(workspace: &Workspace<'_>, found: &mut Found) {
     }
 }
 
-/// An expression by no text of which values can be left out at once.
+/// An expression by no longer text of which values can be left out at once.
 fn re_without_literal(workspace: &Workspace<'_>, found: &mut Found) {
     expressions(workspace, &mut |entry, expression| {
         let Some(meaning) = expression.meaning(entry, None) else {
@@ -89,7 +89,10 @@ fn re_without_literal(workspace: &Workspace<'_>, found: &mut Found) {
             found.push(entry.finding(
                 code::RE_WITHOUT_LITERAL,
                 &expression.node.place,
-                "regular expression holds no fixed text, so it is run over every value of the field",
+                format!(
+                    "regular expression holds no fixed text of {LITERAL_CHARS_MIN} characters or more, \
+                     so it is run over every value of the field"
+                ),
                 "add a text that each match must hold, or an entry that leaves most events out",
             ));
         }
@@ -264,8 +267,12 @@ mod tests {
             "    A|re: '(?:abc)*'",
             "    A|re: '(?:abc)?x'",
             "    A|re: '[abc]{9}'",
+            "    A|re: 'ab'",
+            "    A|re: '^12'",
         ] {
-            assert_eq!(said("PAL1603", entry).len(), 1, "{entry}");
+            let found = said("PAL1603", entry);
+            assert_eq!(found.len(), 1, "{entry}");
+            assert!(found[0].message.contains("of 3 characters or more"));
         }
     }
 

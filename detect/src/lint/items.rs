@@ -11,6 +11,9 @@ use crate::yaml::{Node, Yaml};
 /// Deepest nesting of lists and mappings in a search; YAML goes no deeper.
 const DEPTH_MAX: usize = crate::yaml::DEPTH_MAX;
 
+/// The key beside searches that Sigma's old aggregations had. To the language it is a search like any other.
+pub(super) const OLD_TIMEFRAME: &str = "timeframe";
+
 /// One entry of a search: a field (or keywords), modifiers and values, with their places.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
@@ -42,7 +45,8 @@ pub(super) fn entries<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = Ent
 pub(crate) fn of_document<'a>(document: &'a RuleDocument, bytes: &'a [u8]) -> Vec<Entry<'a>> {
     let mut found = Vec::new();
     let walk = Walk { document, bytes };
-    for (key, node) in searches(document) {
+    let old = |key: &Node, node: &Node| key.as_text() == Some(OLD_TIMEFRAME) && node.is_scalar();
+    for (key, node) in searches(document).filter(|(key, node)| !old(key, node)) {
         walk.search(key, node, 0, &mut found);
     }
     if !document.errors.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::facts::{Fact, alternatives, conjunction_implies};
-use super::items::{searches, section};
+use super::items::{OLD_TIMEFRAME, searches, section};
 use super::{Check, Found, Rule, Workspace};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code};
 use crate::rule::item::{Item, Target};
@@ -113,6 +113,15 @@ fn search_unused(workspace: &Workspace<'_>, found: &mut Found) {
         });
         for (place, _) in named.iter().enumerate().filter(|(_, named)| !**named) {
             let name = logic.name(place);
+            if name == OLD_TIMEFRAME {
+                found.push(logic.finding(
+                    code::SEARCH_UNUSED,
+                    logic.place(name),
+                    "`timeframe` belongs to Sigma's old aggregations and says nothing here",
+                    "take it out; to count events in time, write a correlation with `timespan`",
+                ));
+                continue;
+            }
             found.push(logic.finding(
                 code::SEARCH_UNUSED,
                 logic.place(name),

@@ -40,6 +40,8 @@ pub(super) fn read(file: ListFile, column: Option<&str>) -> Result<List, Vec<Dia
         suffixes: Vec::new(),
         nets: Vec::new(),
         problems: Vec::new(),
+        doubts: Vec::new(),
+        doubted: 0,
     };
     if file.format == Format::Yml {
         reader.yml(&file.bytes);
@@ -77,6 +79,9 @@ struct Reader {
     suffixes: Vec<Span>,
     nets: Vec<IpNet>,
     problems: Vec<Diagnostic>,
+    doubts: Vec<Diagnostic>,
+    /// How many entries are doubted; not all of them are named.
+    doubted: usize,
 }
 
 /// Where an entry stands in the file: its line, the line's first byte, and its bytes.
@@ -130,6 +135,30 @@ fn meant(entry: &str, kind: Option<Kind>) -> Result<Meant, Wrong> {
     }
 }
 
+/// Whether a whole value looks like an address or a range, and so was probably meant as one: as such it
+/// would be found in no event.
+fn nearly_address(entry: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // Four numbers, or in front of a prefix at most four.
+    let numbers = |text: &str, least: usize| {
+        let parts = text.split('.');
+        let short = |part: &str| (1..=3).contains(&part.len()) && digits(part);
+        (least..=4).contains(&parts.clone().count()) && parts.clone().all(short)
+    };
+    let groups = |text: &str| {
+        let hex = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        text.matches(':').count() >= 2 && text.bytes().all(hex)
+    };
+    let address = |text: &str| text.parse::<IpAddr>().is_ok();
+    if let Some((before, after)) = entry.split_once('/') {
+        let prefix = !after.is_empty() && after.len() <= 3 && digits(after);
+        return prefix && (numbers(before, 1) || groups(before)) && range(entry).is_err();
+    }
+    let from_to = entry.split_once('-');
+    let ends = |(from, to): (&str, &str)| address(from.trim()) && address(to.trim());
+    numbers(entry, 4) && !address(entry) || from_to.is_some_and(ends)
+}
+
 fn wildcard() -> Wrong {
     let help = "write `*.name` for a suffix; where the star itself is meant, write the list in YAML \
                 with `kind: exact`";
@@ -171,15 +200,32 @@ impl Reader {
 
     /// Reports a problem of an entry.
     fn problem(&mut self, at: At, message: &str, help: Option<String>) {
+        let place = self.place(at);
+        self.push(&place, message, help);
+    }
+
+    /// The place of an entry.
+    fn place(&self, at: At) -> Place {
         let before = self.arena.file.get(at.line_start..at.span.start);
         let before = before.map_or(0, |text| text.chars().count());
-        let place = Place {
+        Place {
             file: Arc::clone(&self.name),
             span: at.span,
             line: at.line,
             column: u32::try_from(before + 1).unwrap_or(u32::MAX),
-        };
-        self.push(&place, message, help);
+        }
+    }
+
+    /// Reports that a whole value was probably meant as an address.
+    fn doubt(&mut self, place: &Place) {
+        self.doubted += 1;
+        if self.doubts.len() < LIST_PROBLEMS_MAX {
+            let message = "entry looks like an address or a range, but is taken as a whole value";
+            let help = "write an address or a range such as `10.0.0.0/8` or `2001:db8::/32`; where the \
+                        text itself is meant, write the list in YAML with `kind: exact`";
+            let doubt = Diagnostic::warning(code::LIST_ADDRESS, place, message);
+            self.doubts.push(doubt.with_help(help));
+        }
     }
 
     fn push(&mut self, place: &Place, message: &str, help: Option<String>) {
@@ -195,6 +241,10 @@ impl Reader {
         let wrong = match meant(entry, None) {
             Ok(Meant::Net(net)) => return self.nets.push(net),
             Ok(Meant::Exact) => {
+                if nearly_address(entry) {
+                    let place = self.place(at.clone());
+                    self.doubt(&place);
+                }
                 return self.exact.extend(Arena::span(at.span.start, at.span.len()));
             }
             Ok(Meant::Suffix(lead)) => {
@@ -373,6 +423,8 @@ impl Reader {
                 self.push(&node.place, "entry is empty", None);
             } else if let Err((message, help)) = self.made(&entry, kind) {
                 self.push(&node.place, &message, help);
+            } else if kind.is_none() && nearly_address(&entry) {
+                self.doubt(&node.place);
             }
         }
     }
@@ -403,11 +455,28 @@ impl Reader {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
+        let mut doubts = self.doubts;
+        if let Some(last) = doubts.last_mut()
+            && self.doubted > LIST_PROBLEMS_MAX
+        {
+            let more = self.doubted - LIST_PROBLEMS_MAX;
+            let more = format!(" (and {more} more of this kind in the file)");
+            last.message.push_str(&more);
+        }
+        if self.exact.len() + self.suffixes.len() + self.nets.len() == 0 {
+            let place = Place::start_of(&self.name);
+            let empty = Diagnostic::warning(code::LIST_EMPTY, &place, "list has no entries");
+            doubts.push(empty.with_help(
+                "no value is on it, so that what asks for one on it never holds; write entries, or take \
+                 the list out of the rules",
+            ));
+        }
         let arena = Arc::new(self.arena);
         Ok(List {
             exact: Table::new(&arena, self.exact),
             suffixes: Table::new(&arena, self.suffixes),
             ranges: Ranges::new(&self.nets),
+            doubts,
             ..List::default()
         })
     }

@@ -269,3 +269,74 @@ proptest! {
         }
     }
 }
+
+/// Lines and codes of what is doubted.
+fn doubted(format: Format, text: &str) -> Vec<(u32, &'static str)> {
+    let list = list(format, text);
+    let doubts = list.doubts().iter();
+    doubts.map(|one| (one.place.line, one.code)).collect()
+}
+
+#[test]
+fn whole_values_that_look_like_addresses_are_doubted() {
+    for entry in [
+        "0/0",
+        "10/8",
+        "1.2.3/8",
+        "01.2.3.4",
+        "256.1.1.1",
+        "01.2.3.4/8",
+        "2001:db8:::/32",
+        "192.0.2.1-192.0.2.9",
+        "2001:db8::1 - 2001:db8::f",
+    ] {
+        let text = format!("kim\n{entry}\n");
+        assert_eq!(doubted(Format::Txt, &text), [(2, "PAL0353")], "{entry}");
+        let text = format!("[kim, '{entry}']\n");
+        assert_eq!(doubted(Format::Yml, &text), [(1, "PAL0353")], "{entry}");
+        let text = format!("h\n\"{entry}\"\n");
+        assert_eq!(doubted(Format::Csv, &text), [(2, "PAL0353")], "{entry}");
+        let text = format!("{{kind: exact, entries: ['{entry}']}}\n");
+        assert_eq!(doubted(Format::Yml, &text), [], "{entry}");
+    }
+    for entry in [
+        "1.2.3",
+        "1.2.3.4.5",
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "::1",
+        "a/1",
+        "/8",
+        "1/2/3",
+        "1234/8",
+        "aa:bb:cc:dd:ee:ff",
+        "12:30:00",
+        "kim-lee",
+        "1-2",
+        "contoso.example",
+    ] {
+        assert_eq!(doubted(Format::Txt, entry), [], "{entry}");
+        let text = format!("['{entry}']\n");
+        assert_eq!(doubted(Format::Yml, &text), [], "{entry}");
+    }
+}
+
+#[test]
+fn doubts_are_counted_beyond_the_limit_and_an_empty_list_is_one() {
+    let many = list(Format::Txt, &"10/8\n".repeat(LIST_PROBLEMS_MAX + 5));
+    assert_eq!(many.doubts().len(), LIST_PROBLEMS_MAX);
+    let last = &many.doubts()[LIST_PROBLEMS_MAX - 1].message;
+    assert!(
+        last.ends_with("(and 5 more of this kind in the file)"),
+        "{last}"
+    );
+    for (format, text) in [
+        (Format::Txt, ""),
+        (Format::Txt, "# later\n\n"),
+        (Format::Csv, "host,owner\n"),
+        (Format::Yml, "[]\n"),
+        (Format::Yml, "{kind: cidr, entries: []}\n"),
+    ] {
+        assert_eq!(doubted(format, text), [(1, "PAL0354")], "{text:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Rule files to [`RuleSet`]: every problem of every file, none of which stops the others.
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Place, code};
@@ -266,7 +266,13 @@ impl Loader {
         reader.readable();
         let rule = read(&mut reader);
         let references = std::mem::take(&mut reader.references);
-        let problems = reader.finish();
+        let mut problems = reader.finish();
+        // What stands behind an alias is read once for each of them, and is wrong once.
+        let mut said = HashSet::new();
+        problems.retain(|one| {
+            let place = &one.place.span;
+            said.insert((one.code, place.start, place.end, one.message.clone()))
+        });
         let errors = problems.iter().filter(|problem| problem.is_error());
         self.errors = errors.map(|error| error.place.span.start).collect();
         self.diagnostics.extend(problems);

@@ -238,7 +238,7 @@ impl Builder<'_, '_> {
             None if plain => schema::resolve(text),
             None => Yaml::Text(text.to_owned()),
             Some(tag) => tagged(tag, text).unwrap_or_else(|| {
-                let message = format!("scalar does not fit the tag `{tag}`");
+                let message = format!("scalar does not fit the tag `{}`", written(tag));
                 self.report(code::YAML_TAG, &place, message);
                 Yaml::Text(text.to_owned())
             }),
@@ -275,7 +275,7 @@ impl Builder<'_, '_> {
         if let Some(tag) = tag
             && !(tag.is_yaml_core_schema() && tag.suffix == expected)
         {
-            let message = format!("tag `{tag}` is unknown");
+            let message = format!("tag `{}` is unknown", written(tag));
             self.report(code::YAML_TAG, &place, message);
         }
         self.frames.push(Frame {
@@ -464,6 +464,14 @@ fn merge(merged: &mut Vec<(Node, Node)>, node: Node) -> Option<Node> {
             _ => Some(item),
         }),
         _ => Some(node),
+    }
+}
+
+/// A tag as it is mostly written.
+fn written(tag: &Tag) -> String {
+    match tag.handle.as_str() {
+        "tag:yaml.org,2002:" => format!("!!{}", tag.suffix),
+        handle => format!("{handle}{}", tag.suffix),
     }
 }
 

@@ -99,6 +99,7 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Opti
             &node.place,
             "list of conditions is empty",
         );
+        return None;
     }
     let names = Names::numbered(searches.keys().map(String::as_str));
     let mut parts = Vec::with_capacity(list.len());
