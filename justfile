@@ -24,6 +24,16 @@ bench:
     cargo bench --features broker-tests --bench whole_path
     cargo bench --bench authoring
 
+# Palisade beside its peers, on one core and with the same alerts. See `benches/README.md`.
+throughput:
+    cargo build --release
+    cargo run --release --manifest-path benches/throughput/Cargo.toml -- lines --palisade target/release/palisade
+
+# Instructions and allocations of a record; needs Valgrind.
+gate:
+    cargo build --release
+    cargo run --release --manifest-path benches/throughput/Cargo.toml -- gate --palisade target/release/palisade
+
 deny:
     cargo deny check licenses bans sources
 
