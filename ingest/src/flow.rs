@@ -58,7 +58,7 @@ impl Shape {
     /// The columns of the record's tuples, by its version; an NSG log that does not say its
     /// version is read by the number of columns.
     fn columns(&self, version: Option<&str>, tuple: &str) -> Option<&'static [Column]> {
-        let count = tuple.split(',').count();
+        let count = memchr::memchr_iter(b',', tuple.as_bytes()).count() + 1;
         let columns: &'static [Column] = match (self.hidden, version) {
             ("flowRecords", Some("4") | None) => &VNET_4,
             ("properties", Some("1")) => &NSG_1,
@@ -229,7 +229,7 @@ fn tuple<'a>(
     let columns = shape
         .columns(version, text)
         .ok_or("the columns are not those of the log's version")?;
-    let first = text.split(',').next().unwrap_or_default();
+    let first = text.split_once(',').map_or(text, |(first, _)| first);
     let time = Timestamp::parse_any(first).ok_or("the first column is no time")?;
     Ok((text, columns, time))
 }
