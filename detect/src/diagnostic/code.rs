@@ -409,6 +409,8 @@ codes! {
     CASED_WITHOUT_LETTERS = "PAL1526", "cased-without-letters";
     /// A field that is compared with itself.
     FIELDREF_TO_ITSELF = "PAL1527", "fieldref-to-itself";
+    /// A part of a date that no date has.
+    TIME_PART_RANGE = "PAL1528", "time-part-range";
     /// A regular expression that is plain text.
     RE_AS_MODIFIER = "PAL1540", "re-as-modifier";
     /// `.*` at the edge of a regular expression.
@@ -471,6 +473,10 @@ codes! {
     FIELD_NOT_NUMERIC = "PAL1715", "field-not-numeric";
     /// A correlation over a correlation that looks back further than itself.
     WINDOW_INSIDE_LONGER = "PAL1716", "window-inside-longer";
+    /// A field of a correlation's group that holds an object.
+    GROUP_BY_IS_OBJECT = "PAL1717", "group-by-is-object";
+    /// A computation over a field that was seen as text alone.
+    COMPUTED_FROM_TEXT = "PAL1718", "computed-from-text";
 
     // Fields and log sources: PAL18xx.
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::fields::{judged, names, near_field, sure};
 use super::{Check, Found, Rule, Workspace, ranges};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
-use crate::observed::{Kind, Known};
+use crate::observed::Known;
 use crate::rule::parse::RuleDocument;
 use crate::rule::{Bounds, Correlation, CorrelationKind, Detection, Meta, TemporalCondition};
 use crate::time::Span;
+
+mod kinds;
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
@@ -25,8 +27,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check::warning(code::COUNTED_IN_GROUP, counted_in_group),
     Check::info(code::LEVEL_BELOW_BASE, level_below_base),
     Check::info(code::PERCENTILE_AT_EDGE, percentile_at_edge),
-    Check::warning(code::FIELD_NOT_NUMERIC, field_not_numeric),
+    Check::warning(code::FIELD_NOT_NUMERIC, kinds::field_not_numeric),
     Check::warning(code::WINDOW_INSIDE_LONGER, window_inside_longer),
+    Check::warning(code::GROUP_BY_IS_OBJECT, kinds::group_by_is_object),
+    Check::info(code::COMPUTED_FROM_TEXT, kinds::computed_from_text),
 ];
 
 /// Elements that a group holds unless settings say otherwise.
@@ -98,15 +102,41 @@ fn bound_never_met(workspace: &Workspace<'_>, found: &mut Found) {
             | CorrelationKind::ValuePercentile(_, _, bounds) => ranges::is_empty(&bounds.0),
             kind => counted(kind).is_some_and(|bounds| ranges::no_count(&bounds.0, 1.0)),
         };
+        let place = (code::BOUND_NEVER_MET, place(document, "condition"));
         if never {
             found.push(finding(
                 rule,
-                (code::BOUND_NEVER_MET, place(document, "condition")),
+                place,
                 "no number meets the condition, the correlation never fires",
                 "a count is looked at when an event arrives: it is whole, and at least 1",
             ));
+        } else if let Some(rules) = more_than_named(rule) {
+            let rules = match rules {
+                1 => "one rule".to_owned(),
+                _ => format!("{rules} different rules"),
+            };
+            found.push(finding(
+                rule,
+                place,
+                format!("the condition asks for more than the {rules} that it names, the correlation never fires"),
+                "a temporal correlation counts different rules, not events: ask for fewer, name more, or count events with `event_count`",
+            ));
         }
     }
+}
+
+/// The number of rules that a temporal correlation names, if its count is beyond it.
+fn more_than_named(rule: &Correlation) -> Option<u32> {
+    let (CorrelationKind::Temporal(TemporalCondition::Count(bounds))
+    | CorrelationKind::TemporalOrdered(TemporalCondition::Count(bounds))) = &rule.kind
+    else {
+        return None;
+    };
+    // A rule that stands twice counts twice.
+    let named = u32::try_from(rule.rules.len()).unwrap_or(u32::MAX);
+    let within = (crate::rule::Comparison::Lte, f64::from(named));
+    let bounds: Vec<_> = bounds.0.iter().copied().chain([within]).collect();
+    ranges::no_count(&bounds, 1.0).then_some(named)
 }
 
 /// More different values than a group keeps.
@@ -427,41 +457,44 @@ fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
     }
 }
 
-/// A sum or mean over a field that holds no numbers.
-fn field_not_numeric(workspace: &Workspace<'_>, found: &mut Found) {
-    let Some(observed) = workspace.observed else {
-        return;
-    };
-    let rules = Rules::of(workspace);
-    for (document, rule) in correlations(workspace) {
-        if matches!(rule.kind, CorrelationKind::ValueCount(..)) {
-            continue;
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::said_of;
+
+    /// Messages about the bounds of a correlation over rules `a`, `b` and perhaps more.
+    fn never(correlation: &str) -> Vec<String> {
+        let rule = |name: &str| {
+            format!(
+                "title: T\nname: {name}\nlogsource: {{product: azure}}\n\
+                 detection: {{s: {{A: 1}}, condition: s}}\n---\n"
+            )
+        };
+        let rules = ["a", "b", "c"].map(rule).concat();
+        let text =
+            format!("{rules}title: C\nname: all\ncorrelation: {{timespan: 5m, {correlation}}}\n");
+        let found = said_of("PAL1702", &[("rule.yml", &text)]);
+        found.into_iter().map(|one| one.message).collect()
+    }
+
+    #[test]
+    fn more_different_rules_than_are_named_never_come() {
+        for (correlation, count) in [
+            ("type: temporal, rules: [a, b], condition: {gte: 3}", 1),
+            (
+                "type: temporal_ordered, rules: [a, b], condition: {gt: 2}",
+                1,
+            ),
+            ("type: temporal, rules: [a, b], condition: {eq: 5}", 1),
+            ("type: temporal, rules: [a, b, a], condition: {gte: 3}", 0),
+            ("type: temporal, rules: [a, b], condition: {gte: 2}", 0),
+            ("type: temporal, rules: [a, b, c], condition: {gte: 3}", 0),
+            ("type: temporal, rules: [a, b]", 0),
+            ("type: temporal, rules: [a, b], condition: {lt: 1}", 1),
+            ("type: event_count, rules: [a, b], condition: {gte: 3}", 0),
+        ] {
+            assert_eq!(never(correlation).len(), count, "{correlation}");
         }
-        for name in counted_fields(&rule.kind) {
-            let mut kinds = Vec::new();
-            for (reference, _) in &rule.rules {
-                let Some(base) = rules.detections.get(reference.as_str()) else {
-                    continue;
-                };
-                for log_type in judged(observed, &base.logsource) {
-                    for path in paths(rule, (reference, base), name) {
-                        if let Known::Seen(seen) = observed.known(log_type, &path) {
-                            kinds.extend(seen.keys().copied());
-                        }
-                    }
-                }
-            }
-            // Text may hold a number, and mostly does where somebody wants its sum.
-            let never = |kind: &Kind| !matches!(kind, Kind::Number | Kind::Text);
-            let other = |kind: &Kind| matches!(kind, Kind::Bool | Kind::Object);
-            if kinds.iter().any(other) && kinds.iter().all(never) {
-                found.push(finding(
-                    rule,
-                    (code::FIELD_NOT_NUMERIC, place(document, "condition")),
-                    format!("`{name}` holds no numbers, so there is nothing to compute with"),
-                    "name a field whose values are numbers",
-                ));
-            }
-        }
+        let said = never("type: temporal, rules: [a, b], condition: {gte: 3}");
+        assert!(said[0].contains("the 2 different rules"), "{said:?}");
     }
 }

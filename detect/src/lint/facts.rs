@@ -10,7 +10,7 @@ use crate::casing::fold;
 use crate::rule::item::{Anchor, Case, Item, Link, Number, Target};
 use crate::rule::modifier::{Chain, Kind, Modifier};
 use crate::rule::text::{Part, SigmaText};
-use crate::rule::{RawValue, Search};
+use crate::rule::{Comparison, RawValue, Search};
 
 /// Most values of an entry that are compared pair by pair.
 pub(super) const VALUES_MAX: usize = 128;
@@ -227,15 +227,34 @@ impl<'a> Fact<'a> {
                 _ => false,
             };
         }
-        let (Kind::Compare(a), Kind::Compare(b)) = (self.chain.kind, other.chain.kind) else {
+        let (Some(own), Some(others)) = (self.numbers(), other.numbers()) else {
             return false;
         };
-        match (self.item.values.as_slice(), other.item.values.as_slice()) {
-            ([RawValue::Number(x)], [RawValue::Number(y)]) => {
-                ranges::is_empty(&[(a, float(*x)), (b, float(*y))])
-            }
-            _ => false,
+        if own.len().saturating_mul(others.len()) > PAIRS_MAX {
+            return false;
         }
+        let apart = |own| others.iter().all(|other| ranges::is_empty(&[own, *other]));
+        own.into_iter().all(apart)
+    }
+
+    /// The alternatives as bounds of a number, if all of them are.
+    fn numbers(&self) -> Option<Vec<(Comparison, f64)>> {
+        let comparison = match self.chain.kind {
+            Kind::Compare(comparison) => comparison,
+            Kind::Text if self.chain.anchor == Anchor::Whole => Comparison::Eq,
+            _ => return None,
+        };
+        let chain = &self.chain;
+        let plain = chain.encodings.is_empty() && !chain.windash && !chain.expand;
+        let values = &self.item.values;
+        if !plain || self.link() == Link::All || !(1..=VALUES_MAX).contains(&values.len()) {
+            return None;
+        }
+        let bound = |value: &RawValue| match value {
+            RawValue::Number(number) => Some((comparison, float(*number)?)),
+            _ => None,
+        };
+        values.iter().map(bound).collect()
     }
 
     /// `exists: false`.
@@ -263,15 +282,17 @@ impl<'a> Fact<'a> {
     }
 }
 
-/// The number as a float: near enough to tell ranges apart that somebody writes.
+/// The number as a float; `None` beyond what floats tell apart.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "bounds that differ by less are not told apart"
+    reason = "whole numbers up to the limit are exact"
 )]
-fn float(number: Number) -> f64 {
+fn float(number: Number) -> Option<f64> {
+    const EXACT: u128 = 1 << 53;
     match number {
-        Number::Int(number) => number as f64,
-        Number::Float(number) => number,
+        Number::Int(number) if number.unsigned_abs() < EXACT => Some(number as f64),
+        Number::Int(_) => None,
+        Number::Float(number) => Some(number),
     }
 }
 

@@ -251,6 +251,31 @@ fn compares_whole(item: &Item) -> bool {
     }
 }
 
+/// Whether events of these log types hold objects, and nothing else, under the paths.
+pub(super) fn holds_object(
+    observed: &Observed,
+    log_types: &[&'static LogType],
+    paths: &[String],
+) -> bool {
+    let mut seen = false;
+    let scalar = |path: &String| {
+        log_types
+            .iter()
+            .any(|log_type| match observed.known(log_type, path) {
+                Known::Seen(kinds) => {
+                    seen = true;
+                    let scalar =
+                        |kind: &Kind| !matches!(kind, Kind::Object | Kind::Open | Kind::List);
+                    // An empty list says nothing about its elements.
+                    kinds.keys().any(scalar) || !kinds.contains_key(&Kind::Object)
+                }
+                Known::Possible => true,
+                Known::Case(_) | Known::Never => false,
+            })
+    };
+    !paths.iter().any(scalar) && seen
+}
+
 /// A whole value asked of a field that holds an object.
 fn field_is_object(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
@@ -271,24 +296,7 @@ fn field_is_object(workspace: &Workspace<'_>, found: &mut Found) {
             let Some(name) = names_written.first() else {
                 return;
             };
-            let mut seen = false;
-            let scalar = |path: &String| {
-                log_types
-                    .iter()
-                    .any(|log_type| match observed.known(log_type, path) {
-                        Known::Seen(kinds) => {
-                            seen = true;
-                            let scalar = |kind: &Kind| {
-                                !matches!(kind, Kind::Object | Kind::Open | Kind::List)
-                            };
-                            // An empty list says nothing about its elements.
-                            kinds.keys().any(scalar) || !kinds.contains_key(&Kind::Object)
-                        }
-                        Known::Possible => true,
-                        Known::Case(_) | Known::Never => false,
-                    })
-            };
-            if !mapped.names.paths(name).iter().any(scalar) && seen {
+            if holds_object(observed, &log_types, &mapped.names.paths(name)) {
                 let message = format!(
                     "field `{name}` holds an object in events of {}, never this value",
                     names(&log_types)

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use super::items::{Entry, entries};
 use super::{Check, Found, Workspace};
 use crate::diagnostic::{Diagnostic, code};
-use crate::rule::item::Anchor;
+use crate::rule::item::{Anchor, TimePart};
 use crate::rule::modifier::{Kind, Modifier};
-use crate::yaml::Node;
+use crate::yaml::{Node, Yaml};
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::info(code::UTF16_WITHOUT_BASE64, utf16_without_base64),
     Check::info(code::CASED_WITHOUT_LETTERS, cased_without_letters),
     Check::warning(code::FIELDREF_TO_ITSELF, fieldref_to_itself),
+    Check::warning(code::TIME_PART_RANGE, time_part_range),
 ];
 
 /// Ranges of which each holds a single address of version 4: texts that are compared say the same.
@@ -196,6 +197,45 @@ fn fieldref_to_itself(workspace: &Workspace<'_>, found: &mut Found) {
     }
 }
 
+/// The numbers that a part of a date can be; of years any will do.
+const fn range(part: TimePart) -> Option<(i128, i128)> {
+    match part {
+        TimePart::Minute => Some((0, 59)),
+        TimePart::Hour => Some((0, 23)),
+        TimePart::Day => Some((1, 31)),
+        TimePart::Week => Some((1, 53)),
+        TimePart::Month => Some((1, 12)),
+        TimePart::Year => None,
+    }
+}
+
+fn time_part_range(workspace: &Workspace<'_>, found: &mut Found) {
+    for entry in entries(workspace) {
+        let parts = entry.modifiers.iter().find_map(|modifier| match modifier {
+            Modifier::Time(part) => Some((*modifier, range(*part)?)),
+            _ => None,
+        });
+        let Some((modifier, (least, most))) = parts else {
+            continue;
+        };
+        for node in entry.values {
+            let number = match &node.value {
+                Yaml::Int(number) => *number,
+                _ => continue,
+            };
+            if !(least..=most).contains(&number) {
+                let name = modifier.name();
+                found.push(entry.finding(
+                    code::TIME_PART_RANGE,
+                    &node.place,
+                    format!("no date has the {name} {number}"),
+                    format!("`{name}` is a number from {least} to {most}"),
+                ));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::value::tests::{mended, said};
@@ -239,8 +279,29 @@ mod tests {
             ("PAL1526", "    A|cased: [1a, '1']"),
             ("PAL1526", "    A|cased: 'ß'"),
             ("PAL1527", "    A|fieldref: B"),
+            ("PAL1528", "    A|minute: [0, 59]"),
+            ("PAL1528", "    A|hour: [0, 23]"),
+            ("PAL1528", "    A|day: [1, 31]"),
+            ("PAL1528", "    A|week: [1, 53]"),
+            ("PAL1528", "    A|month: [1, 12]"),
+            ("PAL1528", "    A|year: 40000"),
+            ("PAL1528", "    A|gt: 70"),
         ] {
             assert_eq!(said(code, entry), [], "{code} {entry}");
+        }
+    }
+
+    #[test]
+    fn parts_that_no_date_has_are_found_among_others() {
+        for (entry, count) in [
+            ("    A|minute: 70", 1),
+            ("    A|minute: [-1, 30, 60]", 2),
+            ("    A|hour: 24", 1),
+            ("    A|day: [0, 32]", 2),
+            ("    A|week: [0, 54]", 2),
+            ("    A|month|neq: 13", 1),
+        ] {
+            assert_eq!(said("PAL1528", entry).len(), count, "{entry}");
         }
     }
 

@@ -133,10 +133,15 @@ fn upper_case(workspace: &Workspace<'_>, found: &mut Found) {
     for tag in all_tags(workspace) {
         if tag.text != tag.lower {
             let message = format!("tag `{}` has upper-case letters", tag.text);
+            // Else the next finding would be about what this one said to write.
+            let tactic = tag
+                .tactic_name()
+                .filter(|name| attack::tactic(name).is_some());
+            let to = tactic.map_or_else(|| tag.lower.clone(), |name| format!("attack.{name}"));
             let problem = tag
                 .about(code::TAG_UPPER_CASE, message)
-                .with_help(format!("write `{}`", tag.lower));
-            found.push(match rewrite(tag.node, &tag.lower) {
+                .with_help(format!("write `{to}`"));
+            found.push(match rewrite(tag.node, &to) {
                 Some(edit) => problem.with_fix("write the tag in lower case", vec![edit]),
                 None => problem,
             });
@@ -276,6 +281,14 @@ mod tests {
                 "{tag}"
             );
         }
+    }
+
+    #[test]
+    fn tactic_in_upper_case_is_written_with_its_hyphen_at_once() {
+        let after = mended("PAL1202", "tags: [attack.Initial_Access]");
+        assert!(after.contains("tags: [attack.initial-access]"), "{after}");
+        let after = mended("PAL1202", "tags: [my.Own_Tag]");
+        assert!(after.contains("tags: [my.own_tag]"), "{after}");
     }
 
     #[test]

@@ -108,6 +108,10 @@ fn a_single_value_cannot_be_two() {
         ("a|startswith: ab", "a|startswith: b"),
         ("a|gt: 5", "a|lt: 4"),
         ("a|gte: 5", "a|lt: 5"),
+        ("a: 50126", "a|gt: 60000"),
+        ("a|gt: 60000", "a: [50126, 50053]"),
+        ("a: 5", "a: [6, 7.5]"),
+        ("a|lt: [4, 5]", "a: 5"),
     ] {
         let excluded = excluded_as_scalar(first, second);
         assert!(excluded, "{first} / {second}");
@@ -120,6 +124,12 @@ fn a_single_value_cannot_be_two() {
         ("a|gte: 5", "a|lte: 5"),
         ("a|gt: 5", "a: x"),
         ("a: 'x?'", "a|startswith: y"),
+        ("a: [1, 50126]", "a|gt: 50000"),
+        ("a: 5.0", "a: 5"),
+        ("a: 5", "a|contains: 6"),
+        ("a: 5", "a|neq: 6"),
+        ("a: [5, x]", "a|gt: 6"),
+        ("a: 9007199254740993", "a|gt: 9007199254740992"),
     ] {
         let excluded = excluded_as_scalar(first, second);
         assert!(!excluded, "{first} / {second}");
