@@ -29,6 +29,12 @@ pub const CONDITION_LEAVES_MAX: usize = 50_000;
 pub const CONDITIONS_MAX: usize = 1_000;
 /// Most names that the patterns of one condition are held against, each as often as it is.
 const PATTERN_TESTS_MAX: usize = 1_000_000;
+/// Most unknown names that are reported of one condition, or of one list of them.
+pub const UNKNOWN_MAX: usize = 16;
+/// Help with an `of` that nothing follows.
+const OF_HELP: &str = "write a pattern such as `1 of selection_*`, or `1 of them`";
+/// Most known names that the help with an unknown one lists.
+const LISTED_MAX: usize = 8;
 
 /// What a condition may name: names, each with the place it stands for, in file order.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +91,37 @@ impl<'a> Names<'a> {
 /// Reads a condition.
 ///
 /// # Errors
-/// The first problem: what follows a syntax error cannot be judged.
+/// Every unknown name up to the first syntax error, and that error: what follows it cannot be judged.
 pub fn parse(
     text: &str,
     names: &Names<'_>,
     selectors: Selectors,
+) -> Result<Expr, Vec<ConditionProblem>> {
+    let mut unknown = Vec::new();
+    match read(text, names, selectors, &mut unknown) {
+        Ok(expr) if unknown.is_empty() => Ok(expr),
+        Ok(_) => Err(unknown),
+        Err(problem) => {
+            unknown.push(problem);
+            Err(unknown)
+        }
+    }
+}
+
+/// Bytes of the first `not` in a condition.
+pub(crate) fn first_not(text: &str) -> Option<Range<usize>> {
+    let mut tokens = tokens(text).ok()?.into_iter();
+    tokens
+        .find(|token| token.text == "not")
+        .map(|token| token.span)
+}
+
+/// Reads a condition and gathers the names in it that are unknown; those stand for any search.
+fn read(
+    text: &str,
+    names: &Names<'_>,
+    selectors: Selectors,
+    unknown: &mut Vec<ConditionProblem>,
 ) -> Result<Expr, ConditionProblem> {
     let problem = |code, span, message: String| ConditionProblem {
         code,
@@ -120,10 +152,15 @@ pub fn parse(
         tests: 0,
         names,
         selectors,
+        unknown,
     };
     if parser.tokens.is_empty() {
         let message = "condition is empty".to_owned();
-        return Err(problem(code::CONDITION_SYNTAX, 0..text.len(), message));
+        return Err(ConditionProblem {
+            help: Some("name a search, such as `selection`, or write `1 of them`".to_owned())
+                .filter(|_| selectors == Selectors::Allowed),
+            ..problem(code::CONDITION_SYNTAX, 0..text.len(), message)
+        });
     }
     let expr = parser.or()?;
     match parser.peek() {
@@ -183,6 +220,8 @@ struct Parser<'t, 'n> {
     tests: usize,
     names: &'n Names<'n>,
     selectors: Selectors,
+    /// Names that are unknown, in order.
+    unknown: &'n mut Vec<ConditionProblem>,
 }
 
 impl<'t> Parser<'t, '_> {
@@ -232,10 +271,17 @@ impl<'t> Parser<'t, '_> {
     fn atom(&mut self) -> Result<Expr, ConditionProblem> {
         let Some(token) = self.peek() else {
             let end = self.end..self.end;
-            return Err(syntax(
-                end,
-                "condition ends where a search name is expected",
-            ));
+            let (message, help) = match self.selectors {
+                Selectors::Allowed => (
+                    "condition ends where a search name is expected",
+                    "name a search behind the last word, or take that word out",
+                ),
+                Selectors::Refused => (
+                    "condition ends where a rule is expected",
+                    "name a rule behind the last word, or take that word out",
+                ),
+            };
+            return Err(syntax(end, message).with_help(help));
         };
         if token.text == "(" {
             return self.bracket(&token);
@@ -253,10 +299,11 @@ impl<'t> Parser<'t, '_> {
         }
         self.at += 1;
         self.count(&token, 1)?;
-        match self.names.places.get(token.text) {
-            Some(place) => Ok(Expr::Search(*place)),
-            None => Err(self.unknown(&token)),
+        if let Some(place) = self.names.places.get(token.text) {
+            return Ok(Expr::Search(*place));
         }
+        self.note_unknown(&token);
+        Ok(Expr::Search(usize::MAX))
     }
 
     fn bracket(&mut self, open: &Token<'_>) -> Result<Expr, ConditionProblem> {
@@ -274,7 +321,8 @@ impl<'t> Parser<'t, '_> {
         if !self.accept(")") {
             return Err(match self.peek() {
                 Some(token) => self.unexpected(token),
-                None => syntax(open.span.clone(), "bracket is never closed"),
+                None => syntax(open.span.clone(), "bracket is never closed")
+                    .with_help("write `)` where the bracket ends"),
             });
         }
         self.depth -= 1;
@@ -301,17 +349,18 @@ impl<'t> Parser<'t, '_> {
         };
         let Some(pattern) = self.tokens.get(self.at + 2).cloned() else {
             let end = self.end..self.end;
-            return Err(syntax(end, "`of` needs a pattern or `them`"));
+            return Err(syntax(end, "`of` needs a pattern or `them`").with_help(OF_HELP));
         };
         if matches!(pattern.text, "(" | ")") {
-            return Err(syntax(pattern.span, "`of` needs a pattern or `them`"));
+            return Err(syntax(pattern.span, "`of` needs a pattern or `them`").with_help(OF_HELP));
         }
         self.at += 3;
         let found = self.matching(&pattern)?;
         self.count(&pattern, found.len())?;
         let mut found: Vec<Expr> = found.into_iter().map(Expr::Search).collect();
         if found.is_empty() {
-            return Err(self.unknown(&pattern));
+            self.note_unknown(&pattern);
+            return Ok(Expr::Search(usize::MAX));
         }
         Ok(match least {
             Some(1) => joined(found, Expr::Or),
@@ -356,8 +405,12 @@ impl<'t> Parser<'t, '_> {
             Some(format!("operators are lower case: `{lower}`"))
         } else if token.text.contains('*') {
             Some(format!("write `1 of {0}` or `all of {0}`", token.text))
+        } else if token.text == ")" {
+            Some("take the bracket out, or write `(` where it begins".to_owned())
+        } else if matches!(token.text, "and" | "or" | "of") || self.at == 0 {
+            Some("operators stand between names: `a and b`, `a or not b`, `1 of a*`".to_owned())
         } else {
-            None
+            Some(format!("write `and {0}` or `or {0}`", token.text))
         };
         let message = if self.at == 0 || matches!(token.text, ")" | "and" | "or" | "of") {
             format!("unexpected `{}` in condition", token.text)
@@ -373,38 +426,76 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
+    /// Takes note of a name or pattern that selects nothing.
+    fn note_unknown(&mut self, token: &Token<'_>) {
+        if self.unknown.len() < UNKNOWN_MAX {
+            let problem = self.unknown(token);
+            self.unknown.push(problem);
+        }
+    }
+
     /// A name or pattern that selects nothing.
     fn unknown(&self, token: &Token<'_>) -> ConditionProblem {
-        let known = self.names.listed.iter().map(|(name, _)| *name);
+        let known = || self.names.listed.iter().map(|(name, _)| *name);
         let lower = token.text.to_lowercase();
-        let (code, message) = if token.text.contains('*') || token.text == "them" {
-            (
-                code::UNKNOWN_IDENTIFIER,
-                format!("no search matches `{}`", token.text),
-            )
+        let message = if self.selectors == Selectors::Refused {
+            format!("the correlation refers to no rule `{}`", token.text)
+        } else if token.text.contains('*') || token.text == "them" {
+            format!("no search matches `{}`", token.text)
         } else {
-            (
-                code::UNKNOWN_IDENTIFIER,
-                format!("search `{}` does not exist", token.text),
-            )
+            format!("search `{}` does not exist", token.text)
         };
         let help = if matches!(lower.as_str(), "and" | "or" | "not") {
             Some(format!("operators are lower case: `{lower}`"))
         } else if let Some(stem) = token.text.strip_suffix('*') {
             // A pattern stays one: of the names, as much counts as the pattern has.
-            let starts: Vec<String> = known
+            let starts: Vec<String> = known()
                 .map(|name| name.chars().take(stem.chars().count()).collect())
                 .collect();
             suggestion(stem, starts.iter().map(String::as_str))
                 .map(|help| help.replace("`?", "*`?"))
         } else {
-            suggestion(token.text, known)
+            suggestion(token.text, known())
         };
         ConditionProblem {
-            code,
-            help,
+            code: code::UNKNOWN_IDENTIFIER,
+            help: help.or_else(|| self.listed()),
             ..syntax(token.span.clone(), message)
         }
+    }
+
+    /// Help that lists what can be named.
+    fn listed(&self) -> Option<String> {
+        let (what, pattern) = match self.selectors {
+            Selectors::Allowed => ("searches", "; patterns leave out names that begin with `_`"),
+            Selectors::Refused => ("rules", ""),
+        };
+        let listed = &self.names.listed;
+        let private = listed.iter().any(|(name, _)| name.starts_with('_'));
+        let names: Vec<&str> = listed.iter().map(|(name, _)| *name).collect();
+        let first = names.get(..LISTED_MAX.min(names.len()))?;
+        if first.is_empty() {
+            return None;
+        }
+        let more = names.len() - first.len();
+        Some(format!(
+            "{what} here: `{}`{}{}",
+            first.join("`, `"),
+            if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            },
+            if private { pattern } else { "" }
+        ))
+    }
+}
+
+impl ConditionProblem {
+    /// This problem with advice.
+    fn with_help(mut self, help: &str) -> Self {
+        self.help = Some(help.to_owned());
+        self
     }
 }
 

@@ -12,7 +12,12 @@ const NAMES: [&str; 6] = [
 ];
 
 fn read(text: &str) -> Result<Expr, ConditionProblem> {
-    parse(text, &Names::numbered(NAMES), Selectors::Allowed)
+    first(parse(text, &Names::numbered(NAMES), Selectors::Allowed))
+}
+
+/// The expression, or the first problem.
+fn first(read: Result<Expr, Vec<ConditionProblem>>) -> Result<Expr, ConditionProblem> {
+    read.map_err(|mut problems| problems.swap_remove(0))
 }
 
 /// The condition with full brackets and names.
@@ -107,8 +112,77 @@ fn help_names_what_was_meant() {
 }
 
 #[test]
+fn help_lists_the_names_where_none_is_near() {
+    let help = |text| read(text).expect_err("invalid").help.unwrap_or_default();
+    let all = "searches here: `selection`, `sel_a`, `sel_b`, `_private`, `not-used1`, `filter`; \
+               patterns leave out names that begin with `_`";
+    assert_eq!(help("zzzz"), all);
+    assert_eq!(help("1 of zzzz*"), all);
+    for text in [
+        "",
+        "filter and",
+        "(filter",
+        "filter)",
+        "1 of",
+        "filter selection",
+        "or filter",
+    ] {
+        assert_ne!(help(text), "", "{text}");
+    }
+}
+
+#[test]
+fn every_unknown_name_is_told_up_to_a_syntax_error() {
+    let unknown = |text: &str| {
+        let problems = parse(text, &Names::numbered(NAMES), Selectors::Allowed);
+        let problems = problems.expect_err(text).into_iter();
+        problems
+            .map(|problem| {
+                (
+                    problem.code.id,
+                    text.get(problem.span).unwrap_or_default().to_owned(),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let expected = |listed: &[(&'static str, &str)]| {
+        let listed = listed.iter();
+        listed
+            .map(|(code, text)| (*code, (*text).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        unknown("selection and othr or selectoin and 1 of filtre* and all of filt_*"),
+        expected(&[
+            ("PAL0402", "othr"),
+            ("PAL0402", "selectoin"),
+            ("PAL0402", "filtre*"),
+            ("PAL0402", "filt_*"),
+        ])
+    );
+    assert_eq!(
+        unknown("selection and (1 of filtre* or othr"),
+        expected(&[
+            ("PAL0402", "filtre*"),
+            ("PAL0402", "othr"),
+            ("PAL0401", "(")
+        ])
+    );
+    let many = vec!["x"; 100].join(" and ");
+    assert_eq!(unknown(&many).len(), UNKNOWN_MAX);
+}
+
+#[test]
+fn a_correlation_speaks_of_rules() {
+    let names = Names::numbered(["ra", "rb"]);
+    let problem = first(parse("ra and zzz", &names, Selectors::Refused)).expect_err("unknown");
+    assert_eq!(problem.message, "the correlation refers to no rule `zzz`");
+    assert_eq!(problem.help.as_deref(), Some("rules here: `ra`, `rb`"));
+}
+
+#[test]
 fn selectors_are_no_part_of_a_correlation_condition() {
-    let read = |text| parse(text, &Names::numbered(NAMES), Selectors::Refused);
+    let read = |text| first(parse(text, &Names::numbered(NAMES), Selectors::Refused));
     assert!(read("selection and (sel_a or sel_b)").is_ok());
     assert_eq!(
         read("1 of sel_*").expect_err("refused").code,
@@ -130,7 +204,7 @@ fn limits_hold_exactly_at_their_values() {
     let names = Names::numbered(many.iter().map(String::as_str));
     let selectors = |count: usize| vec!["1 of s*"; count].join(" or ");
     assert!(parse(&selectors(8), &names, Selectors::Allowed).is_ok());
-    let problem = parse(&selectors(9), &names, Selectors::Allowed).expect_err("over");
+    let problem = first(parse(&selectors(9), &names, Selectors::Allowed)).expect_err("over");
     assert_eq!(problem.code, code::CONDITION_LIMIT);
     let misses = vec!["1 of s*x"; 200].join(" or ");
     assert!(parse(&misses, &names, Selectors::Allowed).is_err());

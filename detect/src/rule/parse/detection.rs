@@ -104,6 +104,7 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Opti
     let names = Names::numbered(searches.keys().map(String::as_str));
     let mut parts = Vec::with_capacity(list.len());
     let mut leaves = 0;
+    let before = reader.said();
     for (at, item) in list.iter().enumerate() {
         let part = one_condition(reader, item, &names);
         leaves += part.as_ref().map_or(0, Expr::leaves);
@@ -114,6 +115,9 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Opti
                 condition::CONDITION_LEAVES_MAX
             );
             reader.error(code::CONDITION_LIMIT, &item.place, message);
+            return None;
+        }
+        if reader.said() - before >= condition::UNKNOWN_MAX {
             return None;
         }
         parts.push(part);
@@ -138,9 +142,15 @@ fn one_condition(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Opt
         reader.wrong_type("condition", node, "text");
         return None;
     };
-    condition::parse(text, names, Selectors::Allowed)
-        .map_err(|problem| reader.condition(node, problem))
-        .ok()
+    match condition::parse(text, names, Selectors::Allowed) {
+        Ok(expr) => Some(expr),
+        Err(problems) => {
+            for problem in problems {
+                reader.condition(node, problem);
+            }
+            None
+        }
+    }
 }
 
 /// Reads a search, or a part of one: a mapping, a list, or keywords.

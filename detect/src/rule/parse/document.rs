@@ -119,6 +119,11 @@ impl<'a> Reader<'a> {
         self.problems.iter().any(Diagnostic::is_error)
     }
 
+    /// How much was reported so far.
+    pub(super) fn said(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Adds a diagnostic.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.problems.push(diagnostic.for_rule(self.key.as_deref()));

@@ -160,13 +160,21 @@ impl<'a> Graph<'a> {
     /// Resolves what else a correlation says about its rules, once all of them are known.
     fn details(&self, at: usize, pending: &Pending, problems: &mut Vec<Diagnostic>) -> Details {
         let rule = self.correlations[at];
-        let known: Option<Vec<Target<'_>>> = rule
+        let found: Vec<Option<Target<'_>>> = rule
             .rules
             .iter()
             .map(|(reference, _)| self.targets.get(reference.as_str()).copied())
             .collect();
+        let known: Option<Vec<Target<'_>>> = found.iter().copied().collect();
         let Some(known) = known else {
             problems.extend(self.unknown(Some(rule.meta.key()), rule.rules.iter()));
+            if let Some(node) = &pending.expression {
+                let mut said = Vec::new();
+                expression(rule, &found, node, &mut said);
+                // Only what the missing rules cannot have to do with.
+                said.retain(|problem| problem.code != code::UNKNOWN_IDENTIFIER.id);
+                problems.append(&mut said);
+            }
             return Details::default();
         };
         Details {
@@ -174,7 +182,7 @@ impl<'a> Graph<'a> {
             expression: pending
                 .expression
                 .as_ref()
-                .and_then(|node| expression(rule, &known, node, problems)),
+                .and_then(|node| expression(rule, &found, node, problems)),
         }
     }
 
@@ -394,40 +402,46 @@ fn aliases(
     resolved
 }
 
-/// A boolean condition over the referenced rules; it must name all of them.
+/// A boolean condition over the referenced rules; it must name all of them. Whether it does is told only
+/// where all of them are loaded.
 fn expression(
     rule: &Correlation,
-    known: &[Target<'_>],
+    found: &[Option<Target<'_>>],
     node: &Node,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Expr> {
     let mut names = Vec::new();
-    for (at, ((listed, _), target)) in rule.rules.iter().zip(known).enumerate() {
-        let meta = target.meta();
+    for (at, ((listed, _), target)) in rule.rules.iter().zip(found).enumerate() {
         names.push((listed.as_str(), at));
-        let others = [meta.name.as_deref(), meta.id.as_deref()];
-        names.extend(others.into_iter().flatten().map(|name| (name, at)));
+        let Some(meta) = target.map(Target::meta) else {
+            continue;
+        };
+        let others = [meta.name.as_deref(), meta.id.as_deref()].into_iter();
+        let others = others.flatten().filter(|other| other != listed);
+        names.extend(others.map(|name| (name, at)));
     }
     let text = node.as_text().unwrap_or_default();
     let expr = match condition::parse(text, &Names::of(names), Selectors::Refused) {
         Ok(expr) => expr,
-        Err(problem) => {
-            let place = node.place_within(problem.span);
-            let problem =
-                about(rule, problem.code, &place, problem.message).with_help_from(problem.help);
-            problems.push(problem);
+        Err(found) => {
+            for problem in found {
+                let place = node.place_within(problem.span);
+                let said = about(rule, problem.code, &place, problem.message);
+                problems.push(said.with_help_from(problem.help));
+            }
             return None;
         }
     };
-    let mut used = vec![false; known.len()];
+    let mut used = vec![false; found.len()];
     mark(&expr, &mut used);
     if expr.negates() {
+        let place = condition::first_not(text).map(|span| node.place_within(span));
         let message = "`not` in the condition of a correlation has no settled meaning";
         problems.push(
             about(
                 rule,
                 code::INVALID_CORRELATION,
-                &node.place,
+                place.as_ref().unwrap_or(&node.place),
                 message.to_owned(),
             )
             .with_help(
@@ -435,6 +449,9 @@ fn expression(
                  condition of the referenced rules instead",
             ),
         );
+        return None;
+    }
+    if found.iter().any(Option::is_none) {
         return None;
     }
     if let Some(at) = used.iter().position(|used| !used) {

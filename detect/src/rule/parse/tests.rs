@@ -787,3 +787,42 @@ fn a_pattern_that_selects_nothing_is_told_a_pattern() {
     let (_, problems) = load(&[&text]);
     assert_eq!(problems[0].help.as_deref(), Some("did you mean `known_*`?"));
 }
+
+#[test]
+fn a_condition_over_rules_is_judged_though_some_are_missing() {
+    let keys =
+        "  type: temporal\n  rules: [a, gone]\n  timespan: 5m\n  condition: a and not gone\n";
+    let text = good("a") + &correlation("c", keys);
+    let column = u32::try_from("  condition: a and ".len()).expect("short") + 1;
+    let found: Vec<_> = errors(&[&text])
+        .into_iter()
+        .map(|(kind, _, _, column)| (kind, column))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("unknown-rule-reference", 14),
+            ("invalid-correlation", column)
+        ]
+    );
+    // Where a reference may be what is mistyped, the names in the condition are not told as well.
+    let other = text.replace("a and not gone", "a and b");
+    assert_eq!(kinds(&[&other]), ["unknown-rule-reference"]);
+}
+
+#[test]
+fn each_unknown_name_of_each_condition_is_told_once_and_not_without_end() {
+    let text = rule("a", "", "{s: {A: 1}, condition: [s and x, y or (z]}");
+    assert_eq!(
+        kinds(&[&text]),
+        [
+            "unknown-identifier",
+            "unknown-identifier",
+            "unknown-identifier",
+            "condition-syntax"
+        ]
+    );
+    let many = vec!["x1 and x2 and x3"; 500].join(", ");
+    let text = rule("a", "", &format!("{{s: {{A: 1}}, condition: [{many}]}}"));
+    assert_eq!(kinds(&[&text]).len(), 18);
+}
