@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::evidence::{Detail, FOLD_BYTES_MAX, GROUP_BYTES_MAX, Witness};
-use super::group::{Element, Group, Key};
+use super::group::{BASE_RULES_MAX, Element, Group, Key};
 use super::lane::{Freed, Input, Lane};
 use super::report::Firing;
 use super::{
@@ -13,9 +13,6 @@ use crate::event::INDEX_DEPTH_MAX;
 use crate::id::Id;
 use crate::matches::{Match, MatchBatch, Source, flags};
 use crate::time::Timestamp;
-
-/// Most base rules of one correlation that an element remembers.
-const BASE_RULES_MAX: usize = 256;
 
 /// The position of a match in its source partition, see [`Match::order`].
 #[derive(Debug)]
@@ -149,8 +146,14 @@ impl Fold {
             &batch.source,
             room.min(GROUP_BYTES_MAX.saturating_sub(group.bytes)),
         );
-        let at = group.insert(element(one, time, expires, witness));
-        if let Some(window) = window::satisfied(def, &group, at) {
+        let element = element(one, time, expires, witness);
+        let at = match input {
+            Input::Events => group.insert(element),
+            Input::Chained => group.join(element),
+        };
+        if !group.elements[at].fired
+            && let Some(window) = window::satisfied(def, &group, at)
+        {
             let firing = Firing {
                 def,
                 trigger: one.found,
@@ -176,6 +179,7 @@ impl Fold {
                     group.silence(time, time.plus(suppress), expires);
                 }
             }
+            group.elements[at].fired = true;
         }
         self.evicted += self.limits.thin(def, &mut group);
         lane.put(key.clone(), group);
@@ -239,8 +243,11 @@ fn element(one: &Incoming<'_>, time: Timestamp, expires: Timestamp, witness: Wit
         rules: places
             .filter_map(|place| u16::try_from(*place).ok())
             .collect(),
-        value: found.has_value.then_some(value),
+        values: found.has_value.then_some(value).into_iter().collect(),
         weight: 1,
+        chained: found.via.is_some(),
+        extra: 0,
+        fired: false,
         witness,
     }
 }

@@ -58,6 +58,14 @@ pub(super) struct Detail {
 }
 
 impl Witness {
+    /// Whether both stand for one event, read once.
+    pub(super) fn is_of_the_event_of(&self, other: &Self) -> bool {
+        self.event_id == other.event_id
+            && self.offset == other.offset
+            && self.index == other.index
+            && self.source == other.source
+    }
+
     /// Bytes of evidence that it holds.
     pub(super) fn bytes(&self) -> usize {
         self.detail.as_ref().map_or(0, |detail| detail.bytes())

@@ -12,6 +12,9 @@ use crate::time::{Span, Timestamp};
 /// More than one exist only when late matches complete earlier windows; each ends by itself.
 const SILENCES_MAX: usize = 16;
 
+/// Most base rules of one correlation that an element remembers, and most values.
+pub(super) const BASE_RULES_MAX: usize = 256;
+
 /// One match, as long as a later one may need it.
 #[derive(Debug)]
 pub(super) struct Element {
@@ -21,10 +24,16 @@ pub(super) struct Element {
     pub(super) expires: Timestamp,
     /// Places of the base rules that it meets.
     pub(super) rules: SmallVec<[u16; 4]>,
-    /// Hash of its value, or its number in millionths.
-    pub(super) value: Option<i64>,
+    /// Hash of its value, or its number in millionths; different ones only where matches were joined.
+    pub(super) values: SmallVec<[i64; 1]>,
     /// Events that it stands for: 1, more after merging.
     pub(super) weight: u32,
+    /// Whether a match of an inner correlation is in it.
+    pub(super) chained: bool,
+    /// How many such matches there are beyond one for each event.
+    pub(super) extra: u32,
+    /// Whether the event satisfied the condition before.
+    pub(super) fired: bool,
     /// What an alert shows of it.
     pub(super) witness: Witness,
 }
@@ -48,6 +57,8 @@ pub(super) struct Group {
     pub(super) bytes: usize,
     /// Latest time of an element that was merged or dropped for want of room.
     pub(super) inexact: Option<Timestamp>,
+    /// Whether some element counts more than the events that it stands for.
+    pub(super) extra: bool,
     silences: Vec<Silence>,
     /// Own watermark below which nothing in here expires.
     wakes: Timestamp,
@@ -60,6 +71,7 @@ impl Group {
             elements: Vec::new(),
             bytes: 0,
             inexact: None,
+            extra: false,
             silences: Vec::new(),
             wakes: Timestamp::MAX,
         }
@@ -73,6 +85,27 @@ impl Group {
         self.bytes += element.witness.bytes();
         self.wakes = self.wakes.min(element.expires);
         self.elements.insert(at, element);
+        at
+    }
+
+    /// Joins a match with what its event brought already, by the detection rule below an inner
+    /// correlation or by another inner correlation, else puts it in; the place of what it became.
+    ///
+    /// An event is one element, whatever number of rules it meets and however many records say so.
+    pub(super) fn join(&mut self, element: Element) -> usize {
+        let from = self
+            .elements
+            .partition_point(|other| other.time < element.time);
+        let until = self
+            .elements
+            .partition_point(|other| other.time <= element.time);
+        let same = |other: &Element| other.witness.is_of_the_event_of(&element.witness);
+        let Some(place) = self.elements[from..until].iter().position(same) else {
+            return self.insert(element);
+        };
+        let at = from + place;
+        self.elements[at].join(element);
+        self.extra |= self.elements[at].extra > 0;
         at
     }
 
@@ -187,11 +220,37 @@ pub(super) enum Merge {
 }
 
 impl Element {
+    /// What it adds to a count: its events, of which one completes several inner correlations as
+    /// several matches.
+    pub(super) fn count(&self) -> u64 {
+        u64::from(self.weight) + u64::from(self.extra)
+    }
+
+    /// Takes over what another match says of the same event.
+    fn join(&mut self, other: Self) {
+        for rule in other.rules {
+            if self.rules.len() < BASE_RULES_MAX && !self.rules.contains(&rule) {
+                self.rules.push(rule);
+            }
+        }
+        for value in other.values {
+            if self.values.len() < BASE_RULES_MAX && !self.values.contains(&value) {
+                self.values.push(value);
+            }
+        }
+        self.extra = self
+            .extra
+            .saturating_add(u32::from(self.chained && other.chained));
+        self.chained |= other.chained;
+        self.expires = self.expires.max(other.expires);
+    }
+
     /// Takes over what a later element counts.
     fn absorb(&mut self, later: Self) {
         *self = Self {
             expires: later.expires.max(self.expires),
             weight: later.weight.saturating_add(self.weight),
+            extra: later.extra.saturating_add(self.extra),
             ..later
         };
     }

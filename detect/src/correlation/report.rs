@@ -160,7 +160,7 @@ impl Firing<'_> {
                 | DefKind::ValueAvg(_)
                 | DefKind::ValuePercentile(..)
         );
-        !valued || element.value.is_some()
+        !valued || !element.values.is_empty()
     }
 
     /// The elements that the alert shows, the trigger first.

@@ -42,22 +42,32 @@ impl<'a> Tally<'a> {
 
     /// An element enters the window.
     pub(super) fn add(&mut self, element: &Element) {
-        match (&mut self.state, element.value) {
-            (State::Count(count), _) => *count += u64::from(element.weight),
-            (State::Rules(counts), _) => {
+        match &mut self.state {
+            State::Count(count) => *count += element.count(),
+            State::Rules(counts) => {
                 for rule in &element.rules {
                     if let Some(count) = counts.get_mut(usize::from(*rule)) {
                         *count += 1;
                     }
                 }
             }
-            (_, None) => {}
-            (State::Distinct(counts), Some(value)) => *counts.entry(value).or_default() += 1,
-            (State::Sum { sum, count }, Some(value)) => {
+            _ => {
+                for value in &element.values {
+                    self.add_value(*value);
+                }
+            }
+        }
+    }
+
+    fn add_value(&mut self, value: i64) {
+        match &mut self.state {
+            State::Count(_) | State::Rules(_) => {}
+            State::Distinct(counts) => *counts.entry(value).or_default() += 1,
+            State::Sum { sum, count } => {
                 *sum += i128::from(value);
                 *count += 1;
             }
-            (State::Sorted(values), Some(value)) => {
+            State::Sorted(values) => {
                 let at = values.partition_point(|other| *other < value);
                 values.insert(at, value);
             }
@@ -66,17 +76,27 @@ impl<'a> Tally<'a> {
 
     /// An element that was added leaves the window.
     pub(super) fn remove(&mut self, element: &Element) {
-        match (&mut self.state, element.value) {
-            (State::Count(count), _) => *count -= u64::from(element.weight),
-            (State::Rules(counts), _) => {
+        match &mut self.state {
+            State::Count(count) => *count -= element.count(),
+            State::Rules(counts) => {
                 for rule in &element.rules {
                     if let Some(count) = counts.get_mut(usize::from(*rule)) {
                         *count -= 1;
                     }
                 }
             }
-            (_, None) => {}
-            (State::Distinct(counts), Some(value)) => {
+            _ => {
+                for value in &element.values {
+                    self.remove_value(*value);
+                }
+            }
+        }
+    }
+
+    fn remove_value(&mut self, value: i64) {
+        match &mut self.state {
+            State::Count(_) | State::Rules(_) => {}
+            State::Distinct(counts) => {
                 if let Some(count) = counts.get_mut(&value) {
                     *count -= 1;
                     if *count == 0 {
@@ -84,11 +104,11 @@ impl<'a> Tally<'a> {
                     }
                 }
             }
-            (State::Sum { sum, count }, Some(value)) => {
+            State::Sum { sum, count } => {
                 *sum -= i128::from(value);
                 *count -= 1;
             }
-            (State::Sorted(values), Some(value)) => {
+            State::Sorted(values) => {
                 if let Ok(at) = values.binary_search(&value) {
                     values.remove(at);
                 }

@@ -122,7 +122,9 @@ fn view(def: &CorrelationDef, (key, tenant): (&[u8], &str), group: &Group) -> Gr
 fn event(def: &CorrelationDef, element: &Element) -> EventView {
     let value = match def.kind {
         DefKind::ValueSum(_) | DefKind::ValueAvg(_) | DefKind::ValuePercentile(..) => {
-            element.value.map(|micro| from_micro(micro).to_string())
+            let values = element.values.iter();
+            let texts: Vec<String> = values.map(|micro| from_micro(*micro).to_string()).collect();
+            (!texts.is_empty()).then(|| texts.join(", "))
         }
         _ => None,
     };
@@ -135,7 +137,7 @@ fn event(def: &CorrelationDef, element: &Element) -> EventView {
         time: element.time.to_string(),
         rules: rules(def, element).into_iter().collect(),
         value,
-        counts: !needs_value(&def.kind) || element.value.is_some(),
+        counts: !needs_value(&def.kind) || !element.values.is_empty(),
         event_id: witness.event_id.to_string(),
         place: format!("{}/{}", witness.source.name, place.join(".")),
     }

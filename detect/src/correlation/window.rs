@@ -24,12 +24,12 @@ pub(super) struct Window {
 
 /// The earliest window around the element at `at` that satisfies the correlation.
 ///
-/// The group's elements are sorted by time and arrival, and `at` is the latest arrival of its time.
+/// The group's elements are sorted by time and arrival.
 pub(super) fn satisfied(def: &CorrelationDef, group: &Group, at: usize) -> Option<Window> {
     let elements = group.elements.as_slice();
     match &def.kind {
-        // Without merged elements a window's count is the difference of two places.
-        DefKind::EventCount(bounds) if group.inexact.is_none() => {
+        // Without merged and joined elements a window's count is the difference of two places.
+        DefKind::EventCount(bounds) if group.inexact.is_none() && !group.extra => {
             let holds = |window: &Window| count_within(bounds, window.elements.len() as u64);
             ends(elements, at, def.timespan).find(holds)
         }

@@ -174,3 +174,122 @@ fn a_18_2_what_chains_need_waits_for_the_folds_ticks() {
         Some(Timestamp::from_unix_seconds(1_000))
     );
 }
+
+/// What a correlation over rule `a` and over two correlations of `a` says of events at `times`, each
+/// of which both complete; `rules` are the ones that the outer correlation refers to, in the order in
+/// which their matches reach it. The numbers of the events on which it fires.
+fn seen_more_than_once(kind: DefKind, rules: &[u32], times: &[i64]) -> Vec<usize> {
+    let mut outer = def(3, kind, 10);
+    outer.base_rules.truncate(rules.len());
+    let mut inner = [1, 2].map(|number| def(number, DefKind::EventCount(at_least(1.0)), 10));
+    for inner in &mut inner {
+        inner.outer = vec![(outer.version, 0)];
+        inner.alerts = false;
+    }
+    let bench = || Bench::new([inner[0].clone(), inner[1].clone(), outer.clone()]);
+    let (mut below, mut above) = ([bench(), bench()], bench());
+    let mut fired = Vec::new();
+    for (number, time) in times.iter().enumerate() {
+        let offset = i64::try_from(number).unwrap();
+        let valued = |found: Match| Match {
+            has_value: true,
+            value_micro: 2_000_000,
+            ..found
+        };
+        for (place, rule) in (0..).zip(rules) {
+            let (from, found) = match rule {
+                0 => ("hub", valued(found(&outer, offset, *time))),
+                1 | 2 => {
+                    let inner_place = usize::try_from(*rule).unwrap() - 1;
+                    let trigger = found(&inner[inner_place], offset, *time);
+                    let out = below[inner_place].send_from("hub", vec![trigger]);
+                    let (_, found) = chained(out).remove(0);
+                    (["fold", "other fold"][inner_place], valued(found))
+                }
+                _ => panic!("no rule {rule}"),
+            };
+            let found = Match {
+                base_rules: vec![place],
+                ..found
+            };
+            fired.extend(
+                alerts(above.send_from(from, vec![found]))
+                    .iter()
+                    .map(|_| number),
+            );
+        }
+    }
+    fired
+}
+
+#[test]
+fn an_event_and_an_inner_correlation_that_it_completes_are_one_event() {
+    for rules in [[0, 1], [1, 0]] {
+        let fires = |kind, times: &[i64]| seen_more_than_once(kind, &rules, times);
+        let count = |least| DefKind::EventCount(at_least(least));
+        let all = || TemporalCondition::All;
+        assert_eq!(fires(count(1.0), &[0, 4]), [0, 1], "each fires once");
+        assert_eq!(fires(count(2.0), &[0]), [0_usize; 0]);
+        assert_eq!(fires(count(2.0), &[0, 4]), [1]);
+        assert_eq!(fires(DefKind::ValueSum(at_least(4.0)), &[0]), [0_usize; 0]);
+        assert_eq!(fires(DefKind::ValueSum(at_least(4.0)), &[0, 4]), [1]);
+        assert_eq!(fires(DefKind::Temporal(all()), &[0]), [0]);
+        assert_eq!(fires(DefKind::TemporalOrdered(all()), &[0]), [0_usize; 0]);
+        assert_eq!(fires(DefKind::TemporalOrdered(all()), &[0, 4]), [1]);
+    }
+}
+
+#[test]
+fn two_inner_correlations_that_one_event_completes_count_as_two_and_are_one_otherwise() {
+    let fires = |kind, times: &[i64]| seen_more_than_once(kind, &[2, 1], times);
+    let count = |least| DefKind::EventCount(at_least(least));
+    let all = || TemporalCondition::All;
+    assert_eq!(fires(count(1.0), &[0]), [0], "once and not twice");
+    assert_eq!(fires(count(2.0), &[0]), [0]);
+    assert_eq!(fires(count(4.0), &[0, 4]), [1]);
+    assert_eq!(fires(DefKind::ValueSum(at_least(4.0)), &[0]), [0_usize; 0]);
+    assert_eq!(fires(DefKind::Temporal(all()), &[0]), [0]);
+    assert_eq!(fires(DefKind::TemporalOrdered(all()), &[0]), [0_usize; 0]);
+    assert_eq!(fires(DefKind::TemporalOrdered(all()), &[0, 4]), [1]);
+    for rules in [[0, 1, 2], [1, 0, 2], [1, 2, 0]] {
+        let fires = |kind| seen_more_than_once(kind, &rules, &[0]);
+        assert_eq!(fires(count(2.0)), [0], "{rules:?}");
+        assert_eq!(
+            fires(count(3.0)),
+            [0_usize; 0],
+            "its own match joins one of them"
+        );
+    }
+}
+
+#[test]
+fn events_of_one_time_stay_events_of_their_own_in_a_chain() {
+    let fires = |least| {
+        let count = DefKind::EventCount(at_least(least));
+        seen_more_than_once(count, &[0, 1], &[0, 0, 0])
+    };
+    assert_eq!(fires(3.0), [2]);
+    assert_eq!(fires(4.0), [0_usize; 0]);
+}
+
+#[test]
+fn an_alert_shows_an_event_once_with_all_that_it_met() {
+    let (mut inner, mut outer) = chain();
+    inner.kind = DefKind::EventCount(at_least(1.0));
+    outer.kind = DefKind::Temporal(TemporalCondition::All);
+    outer.base_rules.truncate(2);
+    outer.group_by = vec!["user".into()];
+    inner.outer = vec![(outer.version, 1)];
+    let mut bench = Bench::new([inner.clone(), outer.clone()]);
+    let both = vec![found(&inner, 0, 0), found(&outer, 0, 0)];
+    let out = chained(bench.send_from("hub", both));
+    let alert = alerts(bench.send_from("fold", vec![out[0].1.clone()])).remove(0);
+    let [event] = &alert.evidence.events[..] else {
+        panic!("one event: {:?}", alert.evidence)
+    };
+    assert_eq!(
+        (alert.evidence.count, &event.rules[..]),
+        (1, &["a".to_owned(), "b".to_owned()][..])
+    );
+    assert_eq!(bench.fold.slots(), 2, "one of each correlation");
+}
