@@ -2,7 +2,7 @@
 //!
 //! Everything that reads JSON without building a tree walks with an [`Index`]: the decoder finds the
 //! events of an envelope, the engine the values that rules name, and both step over the rest in one
-//! move a bracket pair. The pass is [SIMD where the processor has it](marks) and takes the rest of
+//! move a bracket pair. The pass is SIMD where the processor has it and takes the rest of
 //! the work off it: bracket pairs are matched by kind, the nesting is known, and text that is ASCII
 //! needs no further check of its encoding.
 //!

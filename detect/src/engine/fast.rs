@@ -1,7 +1,7 @@
 //! The fast way through the rules: one walk over the record's bytes, no tree.
 //!
 //! A rule set is compiled once for each log source and way of reading (a `Program`): its fields
-//! become slots of a [trie](trie), its tests predicates on [slots](slot) that are tried all at once,
+//! become slots of a [trie], its tests predicates on [slots](slot) that are tried all at once,
 //! its conditions are held over those [in three values](condition). A rule waits for the rarest
 //! predicate that it needs; only those that woke up are looked at.
 //!
