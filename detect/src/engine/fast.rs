@@ -12,7 +12,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
-use crate::event::{Body, EventRef, Reading};
+use crate::event::{Body, EventRef, FlowTuple, Reading};
 use crate::logsource::Logsource;
 use crate::scan::{Index, Marked};
 
@@ -117,7 +117,7 @@ pub(super) fn possible(
             index.read(payload).ok()?;
             whole(index, payload)?
         }
-        Body::Flow(_) => return core.rules.is_empty().then_some(()),
+        Body::Flow(flow) => return (core.rules.is_empty() && passes(&flow)).then_some(()),
     };
     let bytes = marked.bytes();
     if bytes.len() > EVENT_BYTES_MAX
@@ -154,6 +154,17 @@ pub(super) fn possible(
     state.candidates = candidates;
     found.sort_unstable();
     Some(())
+}
+
+/// Whether a tuple that no rule judges is within the limits and UTF-8. A member with fewer brackets
+/// than the limit has levels cannot be too deep; one with more is left to its tree.
+fn passes(flow: &FlowTuple<'_>) -> bool {
+    flow.outer.len() <= EVENT_BYTES_MAX
+        && flow.members.iter().all(|(_, member)| {
+            let is_text = member.is_ascii() || std::str::from_utf8(member).is_ok();
+            let opens = || memchr::memchr2_iter(b'{', b'[', member).count();
+            is_text && (member.len() <= EVENT_DEPTH_MAX || opens() <= EVENT_DEPTH_MAX)
+        })
 }
 
 /// The one object that a payload is, blanks around it aside.
