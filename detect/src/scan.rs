@@ -98,8 +98,8 @@ impl Index {
     /// Reads `bytes`; what was known before is forgotten.
     ///
     /// # Errors
-    /// When a string is not closed, a bracket is not closed by its own kind, or a backslash stands
-    /// outside strings; and for 4 GiB and more.
+    /// When a string is not closed or holds a control character, a bracket is not closed by its own
+    /// kind, or a backslash stands outside strings; and for 4 GiB and more.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
         self.len = 0;
         self.pairs.clear();

@@ -17,6 +17,8 @@ pub(super) struct Marks {
     brackets: u64,
     /// Bytes above 127.
     high: u64,
+    /// Control characters, which JSON's strings do not hold.
+    controls: u64,
 }
 
 /// What the pass saw besides brackets and strings.
@@ -92,7 +94,7 @@ impl State {
         // A byte is inside if an odd number of quotes stands at or before it.
         let inside = odd_before(quotes) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> 63);
-        if marks.backslashes & !inside != 0 {
+        if marks.backslashes & !inside | marks.controls & inside != 0 {
             return Err(Unsound);
         }
         Ok(Block {
@@ -136,6 +138,7 @@ fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
         backslashes: 0,
         brackets: 0,
         high: 0,
+        controls: 0,
     };
     for (place, word) in block.as_chunks::<8>().0.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -146,6 +149,9 @@ fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
         let folded = word | 0x2020_2020_2020_2020;
         marks.brackets |= put(equal(folded, b'{') | equal(folded, b'}'));
         marks.high |= put(gather(word & 0x8080_8080_8080_8080));
+        // Adding makes bytes from 0x20 on reach the top bit, unless it is set anyway.
+        let visible = (word & 0x7F7F_7F7F_7F7F_7F7F) + 0x6060_6060_6060_6060;
+        marks.controls |= put(gather(!(visible | word) & 0x8080_8080_8080_8080));
     }
     marks
 }
@@ -170,8 +176,8 @@ mod avx2 {
     )]
 
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8,
+        _mm256_or_si256, _mm256_set1_epi8,
     };
 
     use super::{BLOCK_BYTES, Index, Marks, Seen, Unsound, blocks};
@@ -215,12 +221,17 @@ mod avx2 {
             )
         };
         let bit = _mm256_set1_epi8(0x20);
+        let last = _mm256_set1_epi8(0x1F);
         let folded = (_mm256_or_si256(low, bit), _mm256_or_si256(high, bit));
         Marks {
             quotes: equal(low, high, b'"'),
             backslashes: equal(low, high, b'\\'),
             brackets: equal(folded.0, folded.1, b'{') | equal(folded.0, folded.1, b'}'),
             high: mask(low, high),
+            controls: mask(
+                _mm256_cmpeq_epi8(_mm256_max_epu8(low, last), last),
+                _mm256_cmpeq_epi8(_mm256_max_epu8(high, last), last),
+            ),
         }
     }
 

@@ -11,9 +11,10 @@ fn by_bytes(bytes: &[u8]) -> Option<Marks> {
     let (mut inside, mut escaped) = (false, false);
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
-            _ if escaped => escaped = false,
+            0x20.. if escaped => escaped = false,
             b'\\' if inside => escaped = true,
             b'\\' => return None,
+            0..0x20 if inside => return None,
             b'"' => {
                 quotes.push(at);
                 inside = !inside;
@@ -133,7 +134,7 @@ proptest! {
     #[test]
     fn both_ways_say_what_the_bytes_say(
         text in proptest::collection::vec(
-            prop::sample::select("\"\"\\\\{}[]a,: é".as_bytes().to_vec()),
+            prop::sample::select("\"\"\\\\{}[]a,: é\n\0".as_bytes().to_vec()),
             0..200,
         ),
     ) {
