@@ -117,7 +117,8 @@ table! {
     /// Elements that became dead letters, by the class of the reason. The grammar of an event that
     /// meets no rule is checked only where a rule reads it; its strings, brackets and encoding always.
     rejects: IntCounterVec, "palisade_rejects_total", ["reason"];
-    /// Objects that held a key twice, in events that met a rule or were odd; the last one wins.
+    /// Objects that held a key twice, in events that met a rule or in which a key that is looked at
+    /// stood twice; the last one wins.
     duplicate_keys: IntCounterVec, "palisade_duplicate_keys_total", [];
     /// Events whose time was missing or out of bounds and was replaced by the append time.
     clamped: IntCounterVec, "palisade_clamped_times_total", [];

@@ -11,6 +11,10 @@ pub(super) const NONE: u32 = u32::MAX;
 /// A key that holds dots and is part of a longer name.
 pub(super) const ODD: u32 = u32::MAX - 1;
 
+/// Keys that tell what an event is, whether a rule reads them or not: if one of them stands twice, the
+/// record is odd and its keys are counted.
+const TELLING: [&str; 2] = ["category", "time"];
+
 /// Most keys on a way: a path of more is left to the event's tree.
 const KEYS_MAX: usize = 12;
 
@@ -102,6 +106,9 @@ impl Trie {
             } else {
                 builder.path(path, slot);
             }
+        }
+        for key in TELLING {
+            builder.child(0, key, key);
         }
         builder.finish(left_open)
     }
