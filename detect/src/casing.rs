@@ -26,6 +26,22 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Makes `folded` the same of a text as UTF-8, in memory that it has.
+pub fn fold_into(text: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    if !text.is_ascii()
+        && let Ok(text) = std::str::from_utf8(text)
+    {
+        for c in text.chars() {
+            let mut bytes = [0; 4];
+            folded.extend_from_slice(fold_char(c).encode_utf8(&mut bytes).as_bytes());
+        }
+    } else {
+        folded.extend_from_slice(text);
+        folded.make_ascii_lowercase();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +53,14 @@ mod tests {
         assert_ne!(fold("ß"), fold("SS"));
         assert_eq!(fold("ÄB\u{212a}"), "äbk");
         assert_eq!(fold("\u{130}"), "\u{130}");
+    }
+
+    #[test]
+    fn folding_into_memory_is_the_same() {
+        let mut folded = b"before".to_vec();
+        for text in ["", "ABC/1", "ΣΑΣ", "ẞÄB\u{212a}\u{130}"] {
+            fold_into(text.as_bytes(), &mut folded);
+            assert_eq!(folded, fold(text).as_bytes());
+        }
     }
 }

@@ -137,11 +137,15 @@ pub(super) fn possible(
     let mut say = |rule: u32, state: &mut State| {
         let rule = &core.rules[rule as usize];
         state.presuming = false;
-        if rule.condition.truth(core, state) == Truth::False {
-            return;
+        let mut presumed = rule.condition.truth(core, state);
+        match presumed {
+            Truth::False => return,
+            Truth::True => {}
+            Truth::Unknown => {
+                state.presuming = true;
+                presumed = rule.condition.truth(core, state);
+            }
         }
-        state.presuming = true;
-        let presumed = rule.condition.truth(core, state);
         found.push(Possible {
             place: rule.place,
             presumed: (presumed != Truth::Unknown).then_some(presumed == Truth::True),

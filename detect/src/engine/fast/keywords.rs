@@ -10,9 +10,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use indexmap::IndexMap;
 use memchr::{memchr, memchr2_iter};
 
-use super::slot::fold;
 use super::state::State;
 use super::{Core, Odd};
+use crate::casing::fold_into;
 use crate::scan::{Index, Marked, blanks};
 use crate::value;
 
@@ -49,7 +49,7 @@ impl Keywords {
     /// that is enough.
     pub(super) fn add(&mut self, literal: &str, suffices: bool, predicate: u32) {
         let mut folded = Vec::new();
-        fold(literal.as_bytes(), &mut folded);
+        fold_into(literal.as_bytes(), &mut folded);
         let digit = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
         if folded.iter().all(digit) {
             self.numeric.push(predicate);
@@ -162,7 +162,7 @@ impl Search<'_> {
             let written = std::str::from_utf8(written).map_err(|_| Odd)?;
             plain.clear();
             value::unescape(written, plain).map_err(|_| Odd)?;
-            fold(plain.as_bytes(), folded);
+            fold_into(plain.as_bytes(), folded);
             for found in self.automaton.find_overlapping_iter(folded.as_slice()) {
                 for aim in &self.keywords.literals[found.pattern().as_usize()] {
                     self.found(*aim);
@@ -222,7 +222,10 @@ impl<'t> Text<'t> {
             return Place::Nowhere;
         };
         let written = self.slice(open, close);
-        let odd = memchr(b'\\', written).is_some() || !written.is_ascii();
+        let escaped = self
+            .index
+            .has_backslash(self.start + open, self.start + close);
+        let odd = escaped || !written.is_ascii();
         if start >= open && end <= close && !odd && !self.is_key(close) {
             Place::Value
         } else {

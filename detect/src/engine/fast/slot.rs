@@ -22,8 +22,10 @@ pub(super) struct Slot {
     targets: Vec<Aim>,
     /// Integers that a number may be equal to.
     integers: HashMap<i64, Vec<u32>>,
-    /// Every number that a number may be equal to, those of `integers` included.
-    numbers: Vec<(Arc<Test>, u32)>,
+    /// The tests for integers, for numbers that are not written as one.
+    by_integer: Vec<(Arc<Test>, u32)>,
+    /// The tests for other numbers.
+    by_fraction: Vec<(Arc<Test>, u32)>,
     /// Tests without a literal.
     others: Vec<(Arc<Test>, u32)>,
     /// Whether a test reads the JSON text of an array or object.
@@ -86,12 +88,16 @@ impl Slot {
             }
             Test::Equal(number, written) => {
                 self.literal(Case::Fold, Shape::Whole(written), Aim::HoldsText(predicate));
-                if let Number::Int(integer) = number
-                    && let Ok(integer) = i64::try_from(*integer)
-                {
-                    self.integers.entry(integer).or_default().push(predicate);
+                let test = (Arc::clone(test), predicate);
+                match number {
+                    Number::Float(_) => self.by_fraction.push(test),
+                    Number::Int(integer) => {
+                        if let Ok(integer) = i64::try_from(*integer) {
+                            self.integers.entry(integer).or_default().push(predicate);
+                        }
+                        self.by_integer.push(test);
+                    }
                 }
-                self.numbers.push((Arc::clone(test), predicate));
             }
             Test::Regex(_) | Test::InList(..) => {
                 self.reads_json = true;
@@ -144,40 +150,26 @@ impl Slot {
         }
     }
 
-    /// Holds a number, as written, against all tests.
-    pub(super) fn number(&self, written: &str, hits: &mut Hits<'_>) {
-        let value = Value::Number(written.into());
-        let plain = written.len() < 19
-            && written.bytes().all(|byte| byte.is_ascii_digit())
-            && (written == "0" || !written.starts_with('0'));
-        match written.parse::<i64>().ok().filter(|_| plain) {
+    /// Holds a number of JSON's grammar against all tests.
+    fn number(&self, value: &Value<'_>, written: &str, hits: &mut Hits<'_>) {
+        // So many digits are always an `i64`.
+        let plain = written.len() < 19 && written.bytes().all(|byte| byte.is_ascii_digit());
+        let looked_up = match written.parse().ok().filter(|_| plain) {
             Some(integer) => {
                 for predicate in self.integers.get(&integer).into_iter().flatten() {
                     hits.hit(*predicate);
                 }
-                for (test, predicate) in &self.numbers {
-                    // The integers were looked up; a fraction is no integer, but 1e3 is.
-                    if let Test::Equal(Number::Float(_), _) = &**test
-                        && test.meets(&value)
-                    {
-                        hits.hit(*predicate);
-                    }
-                }
+                true
             }
-            None => {
-                for (test, predicate) in &self.numbers {
-                    if test.meets(&value) {
-                        hits.hit(*predicate);
-                    }
-                }
+            None => false,
+        };
+        let by_integer = self.by_integer.iter().filter(|_| !looked_up);
+        for (test, predicate) in by_integer.chain(&self.by_fraction) {
+            if test.meets(value) {
+                hits.hit(*predicate);
             }
         }
-        self.scalar(&value, Kind::Number, hits);
-    }
-
-    /// Holds `true` or `false` against all tests.
-    pub(super) fn boolean(&self, holds: bool, hits: &mut Hits<'_>) {
-        self.scalar(&Value::Bool(holds), Kind::Bool, hits);
+        self.scalar(value, Kind::Number, hits);
     }
 
     fn scalar(&self, value: &Value<'_>, kind: Kind, hits: &mut Hits<'_>) {
@@ -191,8 +183,8 @@ impl Slot {
     pub(super) fn value(&self, scalar: &Value<'_>, hits: &mut Hits<'_>) {
         match scalar {
             Value::Text(text) => self.text(text.raw().as_bytes(), hits),
-            Value::Number(written) => self.number(written, hits),
-            Value::Bool(holds) => self.boolean(*holds, hits),
+            Value::Number(written) => self.number(scalar, written, hits),
+            Value::Bool(_) => self.scalar(scalar, Kind::Bool, hits),
             Value::Null | Value::Array(_) | Value::Object(_) => {}
         }
     }
@@ -220,7 +212,7 @@ impl Slot {
             self.exact.search(text, &mut meet);
         }
         if !self.folded.is_empty() {
-            fold(text, &mut folded);
+            casing::fold_into(text, &mut folded);
             self.folded.search(&folded, &mut meet);
         }
         hits.folder.folded = folded;
@@ -231,21 +223,6 @@ impl Slot {
             if test.meets(value) {
                 hits.hit(*predicate);
             }
-        }
-    }
-}
-
-/// `text` under simple case folding.
-pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
-    folded.clear();
-    folded.extend_from_slice(text);
-    if text.is_ascii() {
-        folded.make_ascii_lowercase();
-    } else if let Ok(text) = std::str::from_utf8(text) {
-        folded.clear();
-        for c in text.chars() {
-            let mut bytes = [0; 4];
-            folded.extend_from_slice(casing::fold_char(c).encode_utf8(&mut bytes).as_bytes());
         }
     }
 }

@@ -6,7 +6,7 @@ use super::core::Core;
 use crate::event::Reading;
 
 /// No node.
-pub(super) const NONE: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// A key that holds dots and is part of a longer name.
 pub(super) const ODD: u32 = u32::MAX - 1;

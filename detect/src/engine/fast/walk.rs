@@ -152,7 +152,7 @@ impl<'w> Walk<'w> {
             first => {
                 let end = scalar_end(self.bytes, at);
                 if !slots.is_empty() {
-                    self.scalar(slots, first, &self.bytes[at..end])?;
+                    self.scalar(slots, &self.bytes[at..end])?;
                 } else if !matches!(first, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') {
                     return Err(Odd);
                 }
@@ -161,23 +161,14 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn scalar(&mut self, slots: &[u32], first: u8, written: &[u8]) -> Result<(), Odd> {
+    fn scalar(&mut self, slots: &[u32], written: &[u8]) -> Result<(), Odd> {
         let core = self.core;
         let mut hits = self.hits();
+        let scalar = value::parse(written, 0).map_err(|_| Odd)?.value;
         for number in slots {
-            let slot = &core.slots[*number as usize];
-            match (first, written) {
-                (b'n', b"null") => hits.state.find_null(*number),
-                (b't', b"true") => slot.boolean(true, &mut hits),
-                (b'f', b"false") => slot.boolean(false, &mut hits),
-                (b'-' | b'0'..=b'9', _) => {
-                    if !is_number(written) {
-                        return Err(Odd);
-                    }
-                    let written = from_utf8(written).map_err(|_| Odd)?;
-                    slot.number(written, &mut hits);
-                }
-                _ => return Err(Odd),
+            match scalar {
+                Value::Null => hits.state.find_null(*number),
+                _ => core.slots[*number as usize].value(&scalar, &mut hits),
             }
         }
         Ok(())
@@ -251,74 +242,68 @@ impl<'w> Walk<'w> {
 
     /// The scalars of the array that the next pair holds, at any depth of arrays.
     fn elements(&mut self, node: &'w Node) -> Result<(), Odd> {
-        let pair = self.pairs[self.pair];
-        let close = pair.close as usize;
-        self.pair += 1;
-        let mut at = blanks(self.bytes, pair.open as usize + 1);
-        while at != close {
-            at = match self.byte(at)? {
-                b'[' => {
-                    let inner = self.pairs[self.pair];
-                    self.elements(node)?;
-                    self.pair = inner.next as usize;
-                    inner.close as usize + 1
-                }
-                b'"' => {
-                    let end = self.marked.index.next_quote(at + 1);
-                    self.string(node, at + 1, end)?;
-                    end + 1
-                }
-                first @ (b'-' | b'0'..=b'9' | b't' | b'f') => {
-                    let end = scalar_end(self.bytes, at);
-                    self.scalar(self.trie.slots(node), first, &self.bytes[at..end])?;
-                    end
-                }
-                _ => self.skip(at)?,
-            };
-            at = blanks(self.bytes, at);
-            match self.byte(at)? {
-                b',' => at = blanks(self.bytes, at + 1),
-                b']' if at == close => {}
-                _ => return Err(Odd),
+        self.array(|walk, at| match walk.byte(at)? {
+            b'[' => walk.inner(|walk| walk.elements(node)),
+            b'"' => {
+                let end = walk.marked.index.next_quote(at + 1);
+                walk.string(node, at + 1, end)?;
+                Ok(end + 1)
             }
-        }
-        Ok(())
+            b'-' | b'0'..=b'9' | b't' | b'f' => {
+                let end = scalar_end(walk.bytes, at);
+                walk.scalar(walk.trie.slots(node), &walk.bytes[at..end])?;
+                Ok(end)
+            }
+            _ => walk.skip(at),
+        })
     }
 
     /// Follows the paths into the object or array that the next pair holds.
     fn go_on(&mut self, node: &'w Node) -> Result<(), Odd> {
-        let pair = self.pairs[self.pair];
-        let close = pair.close as usize;
-        if self.bytes[pair.open as usize] == b'{' {
+        if self.bytes[self.pairs[self.pair].open as usize] == b'{' {
             return self.object(node);
         }
+        self.array(|walk, at| match walk.byte(at)? {
+            b'{' | b'[' => walk.inner(|walk| walk.go_on(node)),
+            b'"' => {
+                let end = walk.marked.index.next_quote(at + 1);
+                walk.element(node, at + 1, end);
+                Ok(end + 1)
+            }
+            _ => walk.skip(at),
+        })
+    }
+
+    /// Goes over the array that the next pair holds; `each` takes the element at a place and says
+    /// where it ends.
+    fn array(
+        &mut self,
+        mut each: impl FnMut(&mut Self, usize) -> Result<usize, Odd>,
+    ) -> Result<(), Odd> {
+        let pair = self.pairs[self.pair];
+        let close = pair.close as usize;
         self.pair += 1;
         let mut at = blanks(self.bytes, pair.open as usize + 1);
         if at == close {
             return Ok(());
         }
         loop {
-            at = match self.byte(at)? {
-                b'{' | b'[' => {
-                    let inner = self.pairs[self.pair];
-                    self.go_on(node)?;
-                    self.pair = inner.next as usize;
-                    inner.close as usize + 1
-                }
-                b'"' => {
-                    let end = self.marked.index.next_quote(at + 1);
-                    self.element(node, at + 1, end);
-                    end + 1
-                }
-                _ => self.skip(at)?,
-            };
-            at = blanks(self.bytes, at);
+            let end = each(self, at)?;
+            at = blanks(self.bytes, end);
             match self.byte(at)? {
                 b',' => at = blanks(self.bytes, at + 1),
                 b']' if at == close => return Ok(()),
                 _ => return Err(Odd),
             }
         }
+    }
+
+    /// Goes into what the next pair holds; returns where that ends.
+    fn inner(&mut self, into: impl FnOnce(&mut Self) -> Result<(), Odd>) -> Result<usize, Odd> {
+        let pair = self.pairs[self.pair];
+        into(self)?;
+        self.pair = pair.next as usize;
+        Ok(pair.close as usize + 1)
     }
 
     /// Text as an element of an array in which paths go on.
@@ -339,33 +324,4 @@ fn made(node: &Node, text: &[u8]) -> Option<Vec<Value<'static>>> {
         all.flat_map(|reading| stands_for(*reading, &text))
             .collect(),
     )
-}
-
-/// Whether this is a number of JSON's grammar.
-fn is_number(written: &[u8]) -> bool {
-    let digits = |at: usize| {
-        let rest = written.get(at..).unwrap_or_default();
-        at + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let start = usize::from(written.first() == Some(&b'-'));
-    let mut at = digits(start);
-    if at == start || (written[start] == b'0' && at > start + 1) {
-        return false;
-    }
-    if written.get(at) == Some(&b'.') {
-        let end = digits(at + 1);
-        if end == at + 1 {
-            return false;
-        }
-        at = end;
-    }
-    if matches!(written.get(at), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(written.get(at + 1), Some(b'+' | b'-')));
-        let end = digits(at + 1 + sign);
-        if end == at + 1 + sign {
-            return false;
-        }
-        at = end;
-    }
-    at == written.len()
 }
