@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, anyhow};
 use palisade_detect::alert::Alert;
 use palisade_detect::diagnostic::Color;
-use palisade_detect::engine::{Clamp, Engine, EngineOptions};
-use palisade_ingest::decode::Hints;
+use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_ingest::source::file::{FileConfig, FileSource};
 use palisade_sinks::sink::{Sink, SinkItem, SinkResult};
 use tokio::sync::mpsc;
@@ -21,7 +20,7 @@ use crate::rules::{self, house};
 use crate::topology::breaker;
 use crate::topology::fold::Suppression;
 use crate::topology::intake::StateAge;
-use crate::topology::stage::{SourceTraits, UnknownPolicy};
+use crate::topology::stage::SourceTraits;
 use crate::topology::{Parts, Site};
 
 pub mod report;
@@ -67,12 +66,7 @@ pub fn engine() -> anyhow::Result<Engine> {
 
 /// What is said about the recording's records.
 pub fn traits() -> SourceTraits {
-    SourceTraits {
-        tenant: Arc::from("contoso"),
-        hints: Hints::default(),
-        unknown: UnknownPolicy::JudgeAll,
-        clamp: Clamp::Never,
-    }
+    SourceTraits::as_they_stand("contoso")
 }
 
 /// Plays the recording through a topology whose state lies in `dir`.

@@ -127,7 +127,7 @@ impl Decoder {
         let invalid = std::str::from_utf8(payload)
             .err()
             .map(|error| error.valid_up_to());
-        let json = payload.iter().find(|byte| !json::is_blank(**byte));
+        let json = payload.iter().find(|byte| !scan::is_blank(**byte));
         if let (Some(byte), false) = (invalid, matches!(json, Some(b'{' | b'['))) {
             let message = "the payload is neither UTF-8 text nor JSON";
             return each(Decoded::Reject(whole(

@@ -16,8 +16,9 @@ pub(crate) mod marked;
 use std::ops::Range;
 
 use palisade_detect::event::Index;
+use palisade_detect::scan::is_blank;
 
-use crate::json::{Around, Fault, FaultKind, Scanner, Value, is_blank};
+use crate::json::{Around, Fault, FaultKind, Scanner, Value};
 use crate::reject::{Reason, Reject};
 
 /// The member of an envelope that holds its events.

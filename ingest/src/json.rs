@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use palisade_detect::scan::is_blank;
+
 /// A value that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Value {
@@ -221,10 +223,6 @@ fn bracket(byte: usize, resume: usize) -> Fault {
         kind: FaultKind::Bracket,
         resume,
     }
-}
-
-pub(crate) fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 pub(crate) fn ends_scalar(byte: u8) -> bool {

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use palisade_detect::alert::Alert;
 use palisade_detect::correlation::StepError;
 use palisade_detect::diagnostic::{Diagnostic, Place, code, suggestion};
-use palisade_detect::engine::{Clamp, Engine, EngineOptions};
+use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::logsource::Routing;
 use palisade_detect::pipeline::{self, Pipeline};
 use palisade_detect::rule::{Meta, RuleFile, RuleSet};
-use palisade_ingest::decode::Hints;
 
 use super::records::{Folder, records};
 use super::{Case, Expected, Fires, ZERO};
 use crate::explain::{Bench, Report, Session};
 use crate::topology::fold::Suppression;
 use crate::topology::offline::{Offline, Watermark};
-use crate::topology::stage::{SourceTraits, UnknownPolicy};
+use crate::topology::stage::SourceTraits;
 
 /// Events of a failed case that are explained.
 const EVENTS_SHOWN: usize = 5;
@@ -208,12 +207,7 @@ impl Judge {
     /// # Errors
     /// When a fold cannot take a step, which is a defect.
     pub fn alerts(&self, records: &[Vec<u8>]) -> Result<Vec<Alert>, StepError> {
-        let traits = SourceTraits {
-            tenant: Arc::from("default"),
-            hints: Hints::default(),
-            unknown: UnknownPolicy::JudgeAll,
-            clamp: Clamp::Never,
-        };
+        let traits = SourceTraits::as_they_stand("default");
         let mut stages = Offline::new(
             self.bench.engine(),
             traits,

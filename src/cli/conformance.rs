@@ -14,12 +14,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use palisade_detect::alert::Alert;
 use palisade_detect::diagnostic::Diagnostic;
-use palisade_detect::engine::{Clamp, Engine, EngineOptions};
+use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::event::{Body, EventRef, LogType};
 use palisade_detect::logsource::Logsource;
 use palisade_detect::rule::{RuleFile, parse};
 use palisade_detect::time::{Span, Timestamp};
-use palisade_ingest::decode::Hints;
 use serde_json::{Value as Json, json};
 
 use super::Terminal;
@@ -27,7 +26,7 @@ use crate::exit::Exit;
 use crate::rules;
 use crate::topology::fold::Suppression;
 use crate::topology::offline::{Offline, Watermark};
-use crate::topology::stage::{SourceTraits, UnknownPolicy};
+use crate::topology::stage::SourceTraits;
 
 /// Options of `conformance`.
 #[derive(Debug, clap::Args)]
@@ -130,12 +129,7 @@ fn judge(
     events: &[u8],
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let traits = SourceTraits {
-        tenant: Arc::from("conformance"),
-        hints: Hints::default(),
-        unknown: UnknownPolicy::JudgeAll,
-        clamp: Clamp::Never,
-    };
+    let traits = SourceTraits::as_they_stand("conformance");
     let watermark = Watermark::StandsStill;
     // A chain's evidence names the events that completed the inner correlations, not all they counted.
     let inner = |version| {

@@ -11,11 +11,10 @@ use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use palisade_detect::alert::Alert;
 use palisade_detect::diagnostic::Color;
-use palisade_detect::engine::{Clamp, Engine, EngineOptions};
+use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::logsource::Routing;
 use palisade_detect::rule::Level;
 use palisade_detect::time::Span;
-use palisade_ingest::decode::Hints;
 use palisade_ingest::reject::Reject;
 use palisade_sinks::render::{pretty, shown};
 
@@ -27,7 +26,7 @@ use crate::exit::Exit;
 use crate::rules;
 use crate::topology::fold::Suppression;
 use crate::topology::offline::{Offline, Watermark};
-use crate::topology::stage::{SourceTraits, UnknownPolicy};
+use crate::topology::stage::SourceTraits;
 
 mod crew;
 
@@ -132,7 +131,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     };
     let orders = Orders {
         engine: Arc::clone(&engine),
-        traits: traits(),
+        traits: SourceTraits::as_they_stand(TENANT),
         clock: Clock::start(),
     };
     let stages = stages(args, engine, lateness)?;
@@ -165,16 +164,12 @@ fn stages(args: &Args, engine: Arc<Engine>, lateness: Option<Span>) -> anyhow::R
     } else {
         Suppression::AsWritten
     };
-    Ok(Offline::new(engine, traits(), watermark, suppression)?)
-}
-
-fn traits() -> SourceTraits {
-    SourceTraits {
-        tenant: Arc::from(TENANT),
-        hints: Hints::default(),
-        unknown: UnknownPolicy::JudgeAll,
-        clamp: Clamp::Never,
-    }
+    Ok(Offline::new(
+        engine,
+        SourceTraits::as_they_stand(TENANT),
+        watermark,
+        suppression,
+    )?)
 }
 
 fn judge(

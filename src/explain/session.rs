@@ -7,7 +7,7 @@ use std::sync::Arc;
 use palisade_detect::alert::SINGLE;
 use palisade_detect::correlation::view::GroupView;
 use palisade_detect::correlation::{CorrelationDef, StepError};
-use palisade_detect::engine::{self, Clamp};
+use palisade_detect::engine;
 use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
 use palisade_detect::id;
 use palisade_detect::time::{Span, TICKS_PER_SECOND, Timestamp};
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::topology::fold::Suppression;
 use crate::topology::offline::{Offline, Watermark};
-use crate::topology::stage::{SourceTraits, UnknownPolicy};
+use crate::topology::stage::SourceTraits;
 
 /// Events without a match for which the nearest rule is looked for: it asks every rule for its
 /// whole verdict.
@@ -66,7 +66,7 @@ impl<'b> Session<'b> {
     ) -> Result<Self, StepError> {
         let stages = Offline::new(
             Arc::clone(&bench.engine),
-            traits(),
+            SourceTraits::as_they_stand(TENANT),
             Watermark::StandsStill,
             suppression,
         )?;
@@ -324,15 +324,6 @@ impl<'b> Session<'b> {
         let grouped = self.grouped.get(&def.id).copied().unwrap_or_default();
         let (_, matched) = self.base(base);
         matched.unwrap_or_default().saturating_sub(grouped)
-    }
-}
-
-fn traits() -> SourceTraits {
-    SourceTraits {
-        tenant: Arc::from(TENANT),
-        hints: Hints::default(),
-        unknown: UnknownPolicy::JudgeAll,
-        clamp: Clamp::Never,
     }
 }
 

@@ -28,6 +28,18 @@ pub struct SourceTraits {
     pub clamp: Clamp,
 }
 
+impl SourceTraits {
+    /// Of records that are judged as they stand: whatever their type is, at the times that they state.
+    pub fn as_they_stand(tenant: &str) -> Self {
+        Self {
+            tenant: Arc::from(tenant),
+            hints: Hints::default(),
+            unknown: UnknownPolicy::JudgeAll,
+            clamp: Clamp::Never,
+        }
+    }
+}
+
 /// What happens to events of unknown type; they are counted either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownPolicy {
@@ -298,12 +310,7 @@ mod tests {
             offset: 0,
             append_time: Timestamp::from_unix_seconds(1),
         };
-        let source = SourceTraits {
-            tenant: Arc::from("default"),
-            hints: Hints::default(),
-            unknown: UnknownPolicy::JudgeAll,
-            clamp: Clamp::Never,
-        };
+        let source = SourceTraits::as_they_stand("default");
         let record = br#"[{"category":"Door","Type":7},{"type":"Door"},{"x":1}]"#;
         let outcome = stage.record(Some(record), &place, &source);
         let expected = [(String::new(), 1), ("door".to_owned(), 2)];
@@ -327,12 +334,7 @@ mod tests {
         let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
         let mut stage = Stage::new(Arc::new(loaded.engine.unwrap()));
         let (hub, bus) = (Arc::<str>::from("hub"), Arc::<str>::from("bus"));
-        let source = SourceTraits {
-            tenant: Arc::from("default"),
-            hints: Hints::default(),
-            unknown: UnknownPolicy::JudgeAll,
-            clamp: Clamp::Never,
-        };
+        let source = SourceTraits::as_they_stand("default");
         let mut seen = Vec::new();
         for (name, partition, offset) in [(&hub, 0, 7), (&hub, 0, 8), (&hub, 1, 8), (&bus, 1, 9)] {
             let at = SourcePartition {

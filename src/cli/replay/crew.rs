@@ -168,11 +168,9 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use palisade_detect::engine::{Clamp, EngineOptions};
-    use palisade_ingest::decode::Hints;
+    use palisade_detect::engine::EngineOptions;
 
     use super::*;
-    use crate::topology::stage::UnknownPolicy;
 
     fn record(offset: i64) -> FileRecord {
         FileRecord {
@@ -188,12 +186,7 @@ mod tests {
         let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
         Orders {
             engine: Arc::new(loaded.engine.unwrap()),
-            traits: SourceTraits {
-                tenant: Arc::from("default"),
-                hints: Hints::default(),
-                unknown: UnknownPolicy::JudgeAll,
-                clamp: Clamp::Never,
-            },
+            traits: SourceTraits::as_they_stand("default"),
             clock: Clock::start(),
         }
     }
