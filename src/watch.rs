@@ -199,9 +199,10 @@ mod tests {
         assert_ne!(before, look(dir.path()));
     }
 
+    /// A folder as a `ConfigMap` is mounted: `a.yml` is a link by `..data` into `..1`, and `..2` holds
+    /// another text of it.
     #[cfg(unix)]
-    #[test]
-    fn a_mounted_folder_that_changes_by_a_link_is_seen_and_a_circle_of_links_ends() {
+    pub(super) fn mounted() -> tempfile::TempDir {
         use std::os::unix::fs::symlink;
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
@@ -211,6 +212,15 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/a.yml", at("a.yml")).unwrap();
+        dir
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mounted_folder_that_changes_by_a_link_is_seen_and_a_circle_of_links_ends() {
+        use std::os::unix::fs::symlink;
+        let dir = mounted();
+        let at = |name: &str| dir.path().join(name);
         symlink(dir.path(), at("circle")).unwrap();
         let before = look(dir.path());
         symlink("..2", at("..next")).unwrap();

@@ -577,29 +577,13 @@ fn a_change_of_a_file_runs_the_cases_again() {
         "cases:\n  - name: one fires\n    fires: true\n    records:\n      - {}\n",
         record("50126", "kim")
     ));
-    let mut process = Watching(
-        Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .args(["test", "rules", "--watch"])
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts"),
-    );
-    let stderr = process.0.stderr.take().expect("a pipe");
-    let ready = marks(stderr);
-    let patience = Duration::from_mins(1);
-    ready.recv_timeout(patience).expect("the first run");
-    put(
-        folder.path(),
-        "rules/a.yml",
-        &RULES.replace("50126", "50053"),
-    );
-    ready.recv_timeout(patience).expect("the second run");
-    drop(process.0.kill());
-    let mut said = String::new();
-    let mut stdout = process.0.stdout.take().expect("a pipe");
-    stdout.read_to_string(&mut said).expect("text");
+    let said = said_while_watching(folder.path(), || {
+        put(
+            folder.path(),
+            "rules/a.yml",
+            &RULES.replace("50126", "50053"),
+        );
+    });
     let summaries: Vec<&str> = said
         .lines()
         .filter_map(|line| line.split_once(", in ").map(|(summary, _)| summary))
@@ -619,10 +603,19 @@ fn a_change_of_a_list_beside_the_rules_runs_the_cases_again() {
     let listed = RULES.replace("identity: scanner", "identity|in_list: known");
     put(folder.path(), "rules/a.yml", &listed);
     put(folder.path(), "lists/known.txt", "scanner\n");
+    let said = said_while_watching(folder.path(), || {
+        put(folder.path(), "lists/known.txt", "scanner\nkim\n");
+    });
+    assert!(said.contains("1 case: 1 passed, 0 failed"), "{said}");
+    assert!(said.contains("1 case: 0 passed, 1 failed"), "{said}");
+}
+
+/// What `test --watch` prints until it has run again after `change`.
+fn said_while_watching(folder: &Path, change: impl FnOnce()) -> String {
     let mut process = Watching(
         Command::new(env!("CARGO_BIN_EXE_palisade"))
             .args(["test", "rules", "--watch"])
-            .current_dir(folder.path())
+            .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -631,14 +624,13 @@ fn a_change_of_a_list_beside_the_rules_runs_the_cases_again() {
     let ready = marks(process.0.stderr.take().expect("a pipe"));
     let patience = Duration::from_mins(1);
     ready.recv_timeout(patience).expect("the first run");
-    put(folder.path(), "lists/known.txt", "scanner\nkim\n");
+    change();
     ready.recv_timeout(patience).expect("the second run");
     drop(process.0.kill());
     let mut said = String::new();
     let mut stdout = process.0.stdout.take().expect("a pipe");
     stdout.read_to_string(&mut said).expect("text");
-    assert!(said.contains("1 case: 1 passed, 0 failed"), "{said}");
-    assert!(said.contains("1 case: 0 passed, 1 failed"), "{said}");
+    said
 }
 
 /// One message for every time that the program waits for changes.

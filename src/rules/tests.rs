@@ -161,8 +161,11 @@ fn write(root: &Path, name: &str, text: impl AsRef<[u8]>) {
     fs::write(root.join(name), text).expect("a file");
 }
 
+/// Code, file and line of a problem.
+type Problem = (&'static str, String, u32);
+
 /// Ids of the rules that load from a path, with code, file and line of all that is wrong.
-fn loaded(path: &Path, root: &Path) -> (Vec<String>, Vec<(&'static str, String, u32)>) {
+fn loaded(path: &Path, root: &Path) -> (Vec<String>, Vec<Problem>) {
     let rules = Rules::of_paths(&[path.to_owned()]);
     let options = EngineOptions::default();
     let loaded = super::load(&rules, &Pipelines::built_in(), options, Timestamp::MIN);
@@ -172,6 +175,16 @@ fn loaded(path: &Path, root: &Path) -> (Vec<String>, Vec<(&'static str, String, 
     let root = format!("{}/", root.display());
     let found = found.map(|one| (one.code, one.place.file.replace(&root, ""), one.place.line));
     (ids.collect(), found.collect())
+}
+
+/// Those of the problems that stand in lists.
+fn of_lists(problems: &[Problem]) -> Vec<(&'static str, &str, u32)> {
+    let of_lists = problems
+        .iter()
+        .filter(|(_, file, _)| file.contains("lists/"));
+    of_lists
+        .map(|(code, file, line)| (*code, file.as_str(), *line))
+        .collect()
 }
 
 #[test]
@@ -224,13 +237,8 @@ fn a_list_that_cannot_be_read_takes_its_rules_along_and_no_others() {
     assert!(made.expect("`mkfifo` is there").success());
     let (ids, problems) = loaded(&root.join("rules"), root);
     assert_eq!(ids, ["good", "hosts.owner"]);
-    let of_lists: Vec<_> = problems
-        .iter()
-        .filter(|(_, file, _)| file.contains("lists/"))
-        .map(|(code, file, line)| (*code, file.as_str(), *line))
-        .collect();
     assert_eq!(
-        of_lists,
+        of_lists(&problems),
         [
             ("PAL0352", "rules/lists/no.name.txt", 1),
             ("PAL0312", "rules/lists/bad.txt", 2),
@@ -260,13 +268,8 @@ fn a_list_is_a_link_only_within_its_folder() {
     write(root, "rules/lists/doubted.txt", "1.2.3/8\n");
     let (ids, problems) = loaded(&root.join("rules"), root);
     assert_eq!(ids, ["doubted", "mounted"]);
-    let of_lists: Vec<_> = problems
-        .iter()
-        .filter(|(_, file, _)| file.contains("lists/"))
-        .map(|(code, file, line)| (*code, file.as_str(), *line))
-        .collect();
     assert_eq!(
-        of_lists,
+        of_lists(&problems),
         [
             ("PAL0353", "rules/lists/doubted.txt", 1),
             ("PAL0114", "rules/lists/out.txt", 1),

@@ -475,4 +475,4 @@ fn logsource_broad(workspace: &Workspace<'_>, found: &mut Found) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -131,21 +131,9 @@ pub(super) fn group_by_is_object(workspace: &Workspace<'_>, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::LogType;
-    use crate::logsource::Logsource;
+    use crate::lint::fields::tests::TYPE;
     use crate::observed::Fields;
     use crate::rule::{RuleFile, parse};
-    use crate::time::Span;
-
-    static TYPE: LogType = LogType {
-        name: "t",
-        logsources: &[Logsource::of("azure", "signinlogs")],
-        event_time: &[],
-        entities: &[],
-        readings: &[],
-        content_key: None,
-        lateness: Span::ZERO,
-    };
 
     /// The codes of findings about a correlation over events of [`TYPE`].
     fn said(events: u64, correlation: &str) -> Vec<&'static str> {

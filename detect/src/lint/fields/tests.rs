@@ -2,7 +2,8 @@ use super::*;
 use crate::observed::Fields;
 use crate::time::Span;
 
-static TYPE: LogType = LogType {
+/// A log type that states one log source and nothing else.
+pub(in crate::lint) static TYPE: LogType = LogType {
     name: "t",
     logsources: &[Logsource::of("azure", "signinlogs")],
     event_time: &[],
