@@ -36,6 +36,8 @@ pub struct CaseFile {
     pub is_yaml: bool,
     /// The cases in which nothing is wrong.
     pub cases: Vec<Case>,
+    /// Cases with too many records, without any repeats: what else they say can be wrong, too.
+    pub oversized: Vec<Case>,
     /// What is wrong with it.
     pub problems: Vec<Diagnostic>,
 }
@@ -84,6 +86,8 @@ pub struct Step {
     pub every: Span,
     /// How often it comes.
     pub repeat: u32,
+    /// Where that is said, else the entry.
+    pub repeat_place: Place,
     /// What comes.
     pub content: Content,
 }

@@ -216,6 +216,31 @@ fn rules_are_expected_by_name_and_number_and_no_others_may_fire() {
 }
 
 #[test]
+fn a_case_of_too_many_records_says_what_else_is_wrong_with_it() {
+    let folder = folder(
+        "cases:
+  - name: many
+    fires: [wrng]
+    records:
+      - {record: {}}
+      - record: {}
+        repeat: 10001
+      - file: ../secret.json
+",
+    );
+    let expected = [("PAL0908", 7), ("PAL0905", 3), ("PAL0906", 8)];
+    let mut found = codes(folder.path());
+    found.sort();
+    let mut expected = expected.map(|(code, line)| (code.to_owned(), line));
+    expected.sort();
+    assert_eq!(found, expected);
+    let output = test(folder.path(), &[]);
+    let said = text(&output.stdout);
+    assert!(said.contains("did you mean `wrong`?"), "{said}");
+    assert!(said.contains(":7:17"), "{said}");
+}
+
+#[test]
 fn everything_that_is_wrong_with_a_case_file_is_said_at_once() {
     let folder = folder(
         "cases:

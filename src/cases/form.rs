@@ -39,6 +39,7 @@ pub fn parse(file: &RuleFile) -> CaseFile {
         name: Arc::clone(&file.name),
         is_yaml,
         cases: read.cases,
+        oversized: read.oversized,
         problems: read.problems,
     }
 }
@@ -46,6 +47,7 @@ pub fn parse(file: &RuleFile) -> CaseFile {
 #[derive(Default)]
 struct Form {
     cases: Vec<Case>,
+    oversized: Vec<Case>,
     problems: Vec<Diagnostic>,
 }
 
@@ -138,9 +140,15 @@ impl Form {
         let silent = node
             .get_some("silent")
             .map_or_else(Vec::new, |silent| self.silent(silent));
-        let steps = node
+        let mut steps = node
             .get_some("records")
             .map_or_else(Vec::new, |records| self.steps(records));
+        let too_many = self.too_many(&steps);
+        if too_many {
+            for step in &mut steps {
+                step.repeat = 0;
+            }
+        }
         let case = Case {
             name: name?.to_owned(),
             place: node.place.clone(),
@@ -148,6 +156,10 @@ impl Form {
             silent,
             steps,
         };
+        if too_many {
+            self.oversized.push(case);
+            return None;
+        }
         (self.problems.len() == before).then_some(case)
     }
 
@@ -220,16 +232,22 @@ impl Form {
             self.wrong_type("records", node, "a list");
             return Vec::new();
         };
-        let steps: Vec<Step> = list.iter().filter_map(|step| self.step(step)).collect();
-        let total = steps
-            .iter()
-            .fold(0_u32, |total, step| total.saturating_add(step.repeat));
-        if total > RECORDS_MAX {
+        list.iter().filter_map(|step| self.step(step)).collect()
+    }
+
+    /// Whether these are more records than a case may have, which is reported where they become too many.
+    fn too_many(&mut self, steps: &[Step]) -> bool {
+        let mut total = 0_u32;
+        let over = steps.iter().find(|step| {
+            total = total.saturating_add(step.repeat);
+            total > RECORDS_MAX
+        });
+        if let Some(step) = over {
             let message = format!("more than the limit of {RECORDS_MAX} records in one case");
-            self.say(code::CASE_LIMIT, &node.place, message);
-            return Vec::new();
+            self.say(code::CASE_LIMIT, &step.repeat_place, message).help =
+                Some("a case shows what a rule means with as few records as that takes".to_owned());
         }
-        steps
+        over.is_some()
     }
 
     fn step(&mut self, node: &Node) -> Option<Step> {
@@ -265,6 +283,7 @@ impl Form {
             at,
             every,
             repeat,
+            repeat_place: node.get_some("repeat").unwrap_or(node).place.clone(),
             content,
         })
     }

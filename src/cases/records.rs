@@ -65,7 +65,11 @@ pub fn records(case: &Case, folder: Option<&Folder>) -> Result<Vec<Vec<u8>>, Dia
                     "more than the limit of {RECORDS_MAX} records or {RECORD_BYTES_MAX} bytes in \
                      one case"
                 );
-                return Err(Diagnostic::error(code::CASE_LIMIT, &case.place, message));
+                return Err(Diagnostic::error(
+                    code::CASE_LIMIT,
+                    &step.repeat_place,
+                    message,
+                ));
             }
         }
     }

@@ -156,7 +156,7 @@ pub fn problems(
         let read = form::parse(file);
         problems.extend(alone(&read, &library));
         if let Some(rule) = rule_file(&read, &library) {
-            for case in &read.cases {
+            for case in read.cases.iter().chain(&read.oversized) {
                 problems.extend(library.unknown(case, &rule));
                 problems.extend(records::problems(case, &folder));
             }
@@ -233,6 +233,11 @@ impl Work<'_> {
         let Some(rule) = rule_file(&read, self.library) else {
             return part;
         };
+        for case in &read.oversized {
+            let folder = folder(&case.place.file, &self.roots);
+            part.problems.extend(self.library.unknown(case, &rule));
+            part.problems.extend(records::problems(case, &folder));
+        }
         if read.cases.is_empty() {
             return part;
         }

@@ -58,6 +58,20 @@ fn place<'a>(document: &'a RuleDocument, key: &str) -> &'a Place {
         .map_or(&document.root.place, |(key, _)| &key.place)
 }
 
+/// Where a name stands that `group-by` lists, or whose values are counted.
+fn place_of_name<'a>(document: &'a RuleDocument, keys: &[&str], name: &str) -> &'a Place {
+    let mut node = document.root.get("correlation");
+    for key in keys {
+        node = node.and_then(|section| section.get(key));
+    }
+    let written = node.map_or(&[][..], |node| {
+        node.as_seq().unwrap_or(std::slice::from_ref(node))
+    });
+    let found = written.iter().find(|one| one.as_text() == Some(name));
+    let key = keys.first().copied().unwrap_or_default();
+    found.map_or_else(|| place(document, key), |node| &node.place)
+}
+
 fn finding(
     rule: &Correlation,
     (code, place): (Code, &Place),
@@ -286,10 +300,12 @@ fn counted_in_group(workspace: &Workspace<'_>, found: &mut Found) {
             continue;
         };
         if fields.iter().all(|field| rule.group_by.contains(field)) {
+            let first = fields.first().map_or("", String::as_str);
+            let counted = place_of_name(document, &["condition", "field"], first);
             let field = fields.join("`, `");
             found.push(finding(
                 rule,
-                (code::COUNTED_IN_GROUP, place(document, "condition")),
+                (code::COUNTED_IN_GROUP, counted),
                 format!(
                     "`{field}` is the same in all events of a group, so there is one value to count"
                 ),
@@ -418,7 +434,7 @@ fn paths(rule: &Correlation, (reference, base): (&str, &Detection), name: &str) 
 }
 
 /// A group whose field no event of a rule has: events without it are left out.
-fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
+pub(super) fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
     let Some(observed) = workspace.observed else {
         return;
     };
@@ -443,11 +459,19 @@ fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
                 }
                 let help = near_field(observed, &log_types, name);
                 let help = help.unwrap_or_else(|| "name a field that its events have".to_owned());
+                let (keys, then) = if rule.group_by.contains(name) {
+                    (&["group-by"][..], "its events stay outside of every group")
+                } else {
+                    (&["condition", "field"][..], "its events add nothing")
+                };
                 found.push(finding(
                     rule,
-                    (code::GROUP_BY_NOT_CARRIED, place(document, "group-by")),
+                    (
+                        code::GROUP_BY_NOT_CARRIED,
+                        place_of_name(document, keys, name),
+                    ),
                     format!(
-                        "no known event of {}, which `{reference}` judges, has `{name}`: its events stay outside of every group",
+                        "no known event of {}, which `{reference}` judges, has `{name}`: {then}",
                         names(&log_types)
                     ),
                     help,

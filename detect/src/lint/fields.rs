@@ -12,6 +12,7 @@ use crate::rule::item::{Anchor, Item, Target};
 use crate::rule::modifier::{Chain, Kind as Test};
 use crate::rule::text::SigmaText;
 use crate::rule::{Detection, RawValue, Search};
+use crate::yaml::Node;
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
@@ -321,6 +322,8 @@ struct Source<'a> {
     /// As judged; as written, where the rule does not load.
     logsource: Cow<'a, Logsource>,
     place: &'a Place,
+    /// As written.
+    node: Option<&'a Node>,
 }
 
 /// The log sources of all detection rules.
@@ -346,6 +349,7 @@ fn logsources<'a>(workspace: &Workspace<'a>) -> impl Iterator<Item = Source<'a>>
             rule: key_of(document),
             logsource,
             place: place.unwrap_or(root),
+            node: document.root.get("logsource"),
         })
     })
 }
@@ -372,6 +376,7 @@ fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Found) {
         rule,
         logsource,
         place,
+        node,
     } in logsources(workspace)
     {
         let logsource = &*logsource;
@@ -389,6 +394,9 @@ fn logsource_mistyped(workspace: &Workspace<'_>, found: &mut Found) {
             (Some(_), None) => None,
         };
         if let Some((part, near)) = near {
+            let place = node
+                .and_then(|node| node.get(part))
+                .map_or(place, |value| &value.place);
             found.push(
                 Diagnostic::warning(
                     code::LOGSOURCE_MISTYPED,
@@ -413,6 +421,7 @@ fn logsource_not_carried(workspace: &Workspace<'_>, found: &mut Found) {
         rule,
         logsource,
         place,
+        ..
     } in logsources(workspace)
     {
         let logsource = &*logsource;
@@ -456,6 +465,7 @@ fn logsource_broad(workspace: &Workspace<'_>, found: &mut Found) {
         rule,
         logsource,
         place,
+        ..
     } in logsources(workspace)
     {
         let logsource = &*logsource;

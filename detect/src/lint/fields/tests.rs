@@ -103,3 +103,70 @@ fn entries_beyond_the_limit_of_a_rule_are_not_looked_up() {
     // In the order written.
     assert!(found[0].message.contains("`x0`"), "{}", found[0].message);
 }
+
+/// What a check finds in a file, with the text under its caret.
+fn marked(text: &str, check: fn(&Workspace<'_>, &mut Found)) -> Vec<(String, String)> {
+    let files = [crate::rule::RuleFile {
+        name: "a.yml".into(),
+        bytes: text.as_bytes().to_vec(),
+    }];
+    let parsed = crate::rule::parse::parse_documents(&files);
+    let observed = observed(EVENTS_MIN, 0);
+    let mut found = Found::default();
+    check(
+        &Workspace {
+            files: &files,
+            documents: &parsed.documents,
+            rules: &parsed.rules,
+            judged: &parsed.rules,
+            pipelines: &[],
+            cases: &[],
+            observed: Some(&observed),
+            now: None,
+        },
+        &mut found,
+    );
+    let found = found.finish().into_iter();
+    found
+        .map(|one| {
+            (
+                text.get(one.place.span.clone())
+                    .unwrap_or_default()
+                    .to_owned(),
+                one.message,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_mistyped_part_of_a_log_source_is_marked() {
+    for (product, service, part) in [
+        ("azure", "signinlog", "signinlog"),
+        ("azrue", "signinlogs", "azrue"),
+    ] {
+        let text = format!(
+            "title: t\nlogsource: {{product: {product}, service: {service}}}\n\
+             detection: {{s: {{A: 1}}, condition: s}}\n"
+        );
+        let found = marked(&text, logsource_mistyped);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, part);
+    }
+}
+
+#[test]
+fn a_field_that_no_event_has_is_marked_where_it_is_named() {
+    let text = "title: t\nname: a\nlogsource: {product: azure, service: signinlogs}\n\
+                detection: {s: {A: 1}, condition: s}\n---\ntitle: c\ncorrelation:\n  \
+                type: value_count\n  rules: [a]\n  group-by: [a.userName, gone]\n  timespan: 1h\n  \
+                condition: {field: lost, gte: 2}\n";
+    let found = marked(text, super::super::correlation::group_by_not_carried);
+    let places: Vec<_> = found.iter().map(|(at, _)| at.as_str()).collect();
+    assert_eq!(places, ["gone", "lost"]);
+    assert!(
+        found[0].1.ends_with("stay outside of every group"),
+        "{found:?}"
+    );
+    assert!(found[1].1.ends_with("its events add nothing"), "{found:?}");
+}

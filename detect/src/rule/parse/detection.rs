@@ -14,6 +14,12 @@ use super::super::modifier::{self, Modifier};
 use super::super::{Detection, Expr, Search};
 use super::document::{Reader, scalar_text};
 
+/// Help with a modifier that is like none there is: those that rules mostly need.
+const MODIFIERS_HELP: &str = "for text there are `contains`, `startswith`, `endswith`, `re`, \
+                              `cased` and `windash`, for numbers `gt`, `gte`, `lt` and `lte`, for \
+                              addresses `cidr`, and for all of them `all`, `neq`, `exists` and \
+                              `fieldref`";
+
 /// Reads a detection rule.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Detection> {
     let meta = reader.meta();
@@ -285,11 +291,13 @@ fn modifiers(reader: &mut Reader<'_>, key: &Node, written: &str) -> Option<Vec<M
             format!("modifier `{name}` is unknown")
         };
         let names = modifier::NAMES.iter().map(|(name, _)| *name);
+        let help = if name.is_empty() {
+            "write a modifier behind the `|`, or take it out".to_owned()
+        } else {
+            suggestion(name, names).unwrap_or_else(|| MODIFIERS_HELP.to_owned())
+        };
         let place = key.place_within(at..at + name.len());
-        reader.push(
-            Diagnostic::error(code::UNKNOWN_MODIFIER, &place, message)
-                .with_help_from(suggestion(name, names)),
-        );
+        reader.push(Diagnostic::error(code::UNKNOWN_MODIFIER, &place, message).with_help(help));
     }
     known.then_some(modifiers)
 }
@@ -370,9 +378,17 @@ fn warn(
     use super::super::item::Link;
     if meaning.link == Link::All && item.values.len() == 1 {
         let message = "`all` has no effect on a single value";
+        let written = key.as_text().unwrap_or_default();
+        let place = parts(written)
+            .skip(1)
+            .find(|(_, name)| *name == "all")
+            .map_or_else(
+                || key.place.clone(),
+                |(at, name)| key.place_within(at..at + name.len()),
+            );
         reader.push(Diagnostic::warning(
             code::ALL_WITH_ONE_VALUE,
-            &key.place,
+            &place,
             message,
         ));
     }

@@ -136,11 +136,20 @@ impl<'a> Reader<'a> {
 
     /// Reports a mandatory key that is missing from `map`.
     pub(super) fn missing(&mut self, map: &Node, key: &str) {
-        self.error(
-            code::MISSING_FIELD,
-            &map.place,
-            format!("`{key}` is missing"),
-        );
+        let help = match key {
+            "title" => Some("add `title:`, in a few words what the rule finds"),
+            "logsource" => Some("add `logsource:` with a `product`, a `service` or a `category`"),
+            "detection" => Some("add `detection:` with a search and a `condition`"),
+            "timespan" => Some("add the length of the window, such as `timespan: 10m`"),
+            "rules" => Some("add `rules:`, the ids or names of rules"),
+            "type" => Some("add a type, such as `type: event_count`"),
+            "field" => Some("add `field:`, whose values are counted"),
+            "for" => Some("add how long it is silent, such as `for: 1h`"),
+            _ => None,
+        };
+        let message = format!("`{key}` is missing");
+        let problem = Diagnostic::error(code::MISSING_FIELD, &map.place, message);
+        self.push(problem.with_help_from(help.map(str::to_owned)));
     }
 
     /// Reports a value of the wrong type.

@@ -343,12 +343,16 @@ impl<'a> Graph<'a> {
     /// Help that names a similar id or name.
     fn similar(&self, reference: &str) -> Option<String> {
         let given = self.suggestions.replace(self.suggestions.get() + 1);
-        if given >= SUGGESTIONS_MAX {
-            return None;
+        let mut near = None;
+        if given < SUGGESTIONS_MAX {
+            let mut keys: Vec<&str> = self.targets.keys().copied().collect();
+            keys.sort_unstable();
+            near = suggestion(reference, keys);
         }
-        let mut keys: Vec<&str> = self.targets.keys().copied().collect();
-        keys.sort_unstable();
-        suggestion(reference, keys)
+        near.or_else(|| {
+            let help = "write the `id` or `name` of a rule that loads from the same folders";
+            Some(help.to_owned())
+        })
     }
 }
 

@@ -98,6 +98,37 @@ fn a_pattern_that_selects_nothing_is_told_a_pattern() {
 }
 
 #[test]
+fn modifiers_are_marked_in_their_key_and_helped_with() {
+    let text = rule("a", "", "{s: {A|contains|all: x}, condition: s}");
+    let (_, problems) = load(&[&text]);
+    let column = u32::try_from("detection: {s: {A|contains|".len()).expect("short") + 1;
+    let found: Vec<_> = problems.iter().map(|p| (p.code, p.place.column)).collect();
+    assert_eq!(found, [("PAL0350", column)]);
+    for (modifier, word) in [("frobnicate", "`startswith`"), ("", "take it out")] {
+        let text = rule(
+            "a",
+            "",
+            &format!("{{s: {{A|{modifier}: x}}, condition: s}}"),
+        );
+        let (_, problems) = load(&[&text]);
+        let help = problems[0].help.as_deref().unwrap_or_default();
+        assert!(help.contains(word), "{help}");
+    }
+}
+
+#[test]
+fn what_is_missing_comes_with_what_to_add() {
+    let (_, problems) = load(&["title: t\n"]);
+    assert!(!problems.is_empty());
+    assert!(
+        problems
+            .iter()
+            .all(|p| p.code == "PAL0202" && p.help.is_some()),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_condition_over_rules_is_judged_though_some_are_missing() {
     let keys =
         "  type: temporal\n  rules: [a, gone]\n  timespan: 5m\n  condition: a and not gone\n";
