@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_detect::diagnostic::{self, Color, Diagnostic, code};
+use palisade_detect::diagnostic::{self, Color, Diagnostic, Place, code};
 use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::lint::{self, Sheet, Workspace};
 use palisade_detect::observed::Observed;
@@ -248,6 +248,7 @@ fn load_from(
     }
     let mut listed = choice.make(&mut parsed.rules, &mut problems);
     let changes_at = list::exceptions(&listed, now, &mut problems);
+    let disabled = Disabled::take(&listed, &mut parsed.documents, &files);
     listed.retain(|rule| rule.state != State::LeftOut(Why::Path));
     let paths = rules.paths.iter().map(|path| path.path.as_path());
     let of_lists = lists::load(paths, &mut parsed.rules);
@@ -265,11 +266,9 @@ fn load_from(
     let mut loaded = match (lint, &written) {
         (Some(lint), Some(written)) => {
             let mut loaded = read.lint(&parsed.documents, written, lint, options);
-            let of_others = |one: &Diagnostic| others.contains(&*one.place.file);
-            loaded
-                .findings
-                .diagnostics
-                .retain(|one| one.is_error() || !of_others(one));
+            let said = &mut loaded.findings.diagnostics;
+            let silent = |place: &Place| others.contains(&*place.file) || disabled.has(place);
+            said.retain(|one| one.is_error() || !silent(&one.place));
             loaded
         }
         _ => read.compile(options, |judged| {
@@ -287,6 +286,52 @@ fn load_from(
         files: wanted,
         changes_at,
         ..loaded
+    }
+}
+
+/// The documents of rules that the configuration disables: what could be better in them is not said.
+struct Disabled(Vec<(Arc<str>, std::ops::Range<usize>)>);
+
+impl Disabled {
+    /// Takes them out of the documents.
+    fn take(listed: &[Listed], documents: &mut Vec<RuleDocument>, files: &[RuleFile]) -> Self {
+        let disabled = Self::of(listed, documents, files);
+        documents.retain(|document| !disabled.has(&document.root.place));
+        disabled
+    }
+
+    fn of(listed: &[Listed], documents: &[RuleDocument], files: &[RuleFile]) -> Self {
+        let disabled: BTreeSet<(&str, u32)> = listed
+            .iter()
+            .filter(|rule| rule.state == State::LeftOut(Why::Disabled))
+            .map(|rule| (&*rule.file, rule.line))
+            .collect();
+        if disabled.is_empty() {
+            return Self(Vec::new());
+        }
+        let mut found = Vec::new();
+        for (at, document) in documents.iter().enumerate() {
+            let place = &document.root.place;
+            if !disabled.contains(&(&*place.file, place.line)) {
+                continue;
+            }
+            let same = |other: &&RuleDocument| other.file == document.file;
+            let before = at.checked_sub(1).and_then(|at| documents.get(at));
+            let after = documents.get(at + 1).filter(same);
+            // What stands above the first rule of a file is about that rule.
+            let start = before.filter(same).map_or(0, |_| place.span.start);
+            let size = files.get(document.file).map_or(0, |file| file.bytes.len());
+            let end = after.map_or(size + 1, |after| after.root.place.span.start);
+            found.push((Arc::clone(&place.file), start..end));
+        }
+        Self(found)
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        let here = |(file, span): &(Arc<str>, std::ops::Range<usize>)| {
+            *file == place.file && span.contains(&place.span.start)
+        };
+        self.0.iter().any(here)
     }
 }
 

@@ -399,6 +399,26 @@ fn fix_leaves_a_file_that_nothing_can_be_compared_of() {
 }
 
 #[test]
+fn problems_of_a_disabled_rule_are_not_reported_nor_is_it_anybodys_double() {
+    let dir = folder(&RULE.replace("locked-017", UUID));
+    let other = UUID.replace("6f1c", "7f1c");
+    let double = RULE
+        .replace("locked-017", &other)
+        .replace("status: test\n", "# palisade: allow(PAL1002) not found\n");
+    put(dir.path(), "rules/double.yml", &double);
+    let (_, found) = findings(dir.path(), &["-c", "palisade.yaml"]);
+    for code in ["PAL1301", "PAL1302", "PAL2001"] {
+        let named = |one: &String| one.starts_with(code);
+        assert!(found.iter().any(named), "{code}: {found:?}");
+    }
+    let choice = format!("rules: {{paths: [rules], overrides: {{{other}: {{disabled: true}}}}}}");
+    let config = CONFIG.replace("rules: [rules]", &choice);
+    put(dir.path(), "palisade.yaml", &config);
+    let (status, found) = findings(dir.path(), &["-c", "palisade.yaml"]);
+    assert_eq!((status, found), (Some(0), Vec::new()));
+}
+
+#[test]
 fn fix_keeps_standard_output_for_programs() {
     let dir = folder(&untidy());
     let (status, found) = findings(dir.path(), &["rules", "--fix"]);
@@ -415,9 +435,9 @@ fn fix_follows_no_link_out_of_the_folder() {
     let output = check(dir.path(), &["rules", "--fix"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("leads out of the folders"),
+        stdout(&output).contains("leads out of the folder of rules"),
         "{}",
-        stderr(&output)
+        stdout(&output)
     );
     assert_eq!(fs::read_to_string(&target).expect("the rule"), untidy());
 }

@@ -80,6 +80,11 @@ const SHOWN_ELSEWHERE: &[(Code, &str, &str)] = &[
         "set_over_the_limit_of_bytes_is_refused_as_a_whole",
     ),
     (
+        code::LINK_CIRCLE,
+        include_str!("../src/rules/tests.rs"),
+        "file_named_twice_or_behind_a_circle_of_links_is_read_once",
+    ),
+    (
         code::LIST_LIMIT,
         include_str!("../detect/src/list/tests.rs"),
         "a_list_beyond_the_limit_is_refused_and_one_at_it_is_small",

@@ -314,13 +314,32 @@ fn table_fits_people_and_never_passes_a_terminal_escape_on() {
 }
 
 #[test]
+fn alerts_of_a_rule_that_was_taken_away_are_still_counted() {
+    let folder = with_all_states();
+    fs::remove_file(folder.path().join("rules/good.yml")).expect("the rule is removed");
+    let table = output(folder.path(), &["rules", "--color", "never"]);
+    let table = text(&table.stdout);
+    let gone = "\nRules no longer loaded\n  1 alert, last 2026-03-02T08:00  Storage keys listed \
+                (11111111-aaaa-4aaa-8aaa-000000000001)\n";
+    assert!(table.contains(gone), "{table}");
+    let lines = output(folder.path(), &["rules", "--format", "ndjson"]);
+    let line: Vec<Value> = text(&lines.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .filter(|line: &Value| line["state"] == "gone")
+        .collect();
+    assert_eq!(line.len(), 1);
+    assert_eq!(line[0]["fired"], 1);
+}
+
+#[test]
 fn paths_by_hand_need_no_configuration_and_count_no_alerts() {
     let folder = with_all_states();
     let by_hand = output(folder.path(), &["rules", "rules/good.yml"]);
     let table = text(&by_hand.stdout);
     assert!(
         !table.contains("FIRED")
-            && table.ends_with("1 rule, 0 correlations and 0 filters in force\n"),
+            && table.ends_with("on disk: 1 rule, 0 correlations and 0 filters to load\n"),
         "{table}"
     );
     let counted = output(

@@ -146,6 +146,7 @@ const MILD: &[Code] = &[
     code::LIST_NAME,
     code::LIST_ADDRESS,
     code::LIST_EMPTY,
+    code::LINK_CIRCLE,
     code::FILTER_WITHOUT_NOT,
     code::EXCEPTION_ENDS_SOON,
     code::EXCEPTION_ENDED,

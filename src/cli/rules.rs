@@ -1,6 +1,6 @@
-//! `palisade rules`: what is loaded, what is not, and why.
+//! `palisade rules`: what the files on disk load, what they do not, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ mod table;
 
 /// Most alerts read at once: short transactions, bounded memory.
 const PAGE_ALERTS: usize = 1_000;
+/// The kind of alerts that the program raises about itself.
+const OPERATIONAL: &str = "operational";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,10 +31,14 @@ Examples:
   palisade rules --format ndjson | jq -r 'select(.state == \"skipped\") | .file'
   palisade rules --format ndjson | jq -r 'select(.fired == 0) | .title'      rules that never fired
 
-STATE: `loaded` is in force; `for correlations` is in force and never alerts on its own, as the
+The files on disk are read, not a running process: where `run` refused a change of them, it goes on with
+the rules that it had, and `/readyz` and the log say so.
+
+STATE: `loaded` would be in force; `for correlations` as well, and never alerts on its own, as the
 configuration leaves it out but a correlation needs it; `skipped` cannot be honoured, which `palisade
 check` explains; anything else says why the configuration leaves the rule out. FIRED counts the alerts
-that the log still holds. Exceptions are filters; their owners and ends stand below the table.";
+that the log still holds; those of rules that the files no longer load stand below the table. Exceptions
+are filters; their owners and ends stand there, too.";
 
 /// Options of `rules`.
 #[derive(Debug, clap::Args)]
@@ -84,10 +90,15 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         Some(dir) => fired(dir).with_context(|| format!("alerts in `{}`", dir.display()))?,
     };
     let list = entries(&loaded, fired.as_ref());
+    // Rules at hand are rarely all that ever fired.
+    let gone = match &fired {
+        Some(fired) if args.paths.is_empty() => gone(&loaded, fired),
+        _ => Vec::new(),
+    };
     let mut out = io::stdout().lock();
     match args.format {
         TableOrNdjson::Table => {
-            let text = table::table(&list, fired.is_some(), terminal.stdout);
+            let text = table::table((&list, &gone), fired.is_some(), terminal.stdout);
             out.write_all(text.as_bytes())?;
             let hint = table::hint(&loaded.findings);
             io::stderr().write_all(hint.as_bytes())?;
@@ -95,6 +106,13 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         TableOrNdjson::Ndjson => {
             for entry in &list {
                 writeln!(out, "{}", entry.json(fired.is_some()))?;
+            }
+            for (id, fired) in gone {
+                let line = json!({
+                    "id": id, "title": fired.title, "state": "gone",
+                    "fired": fired.count, "last_fired": fired.last,
+                });
+                writeln!(out, "{line}")?;
             }
         }
     }
@@ -113,14 +131,27 @@ struct Fired {
     count: u64,
     /// Time of the newest alert, as `palisade alerts list` shows it.
     last: Option<String>,
+    /// The rule's name or title in the newest alert that was read.
+    title: String,
+}
+
+/// How alerts name a rule.
+fn names(rule: &Listed) -> impl Iterator<Item = String> {
+    // A rule without an id goes by its version.
+    let version = rule.version.map(|version| version.to_string());
+    rule.id.clone().into_iter().chain(version)
+}
+
+/// Rules that fired and are no longer among those on disk.
+fn gone<'f>(loaded: &Loaded, fired: &'f BTreeMap<String, Fired>) -> Vec<(&'f str, &'f Fired)> {
+    let known: BTreeSet<String> = loaded.rules.iter().flat_map(names).collect();
+    let gone = fired.iter().filter(|(id, _)| !known.contains(*id));
+    gone.map(|(id, fired)| (id.as_str(), fired)).collect()
 }
 
 fn entries<'a>(loaded: &'a Loaded, fired: Option<&BTreeMap<String, Fired>>) -> Vec<Entry<'a>> {
     let of = |rule: &Listed| {
-        let version = rule.version.map(|version| version.to_string());
-        // A rule without an id goes by its version.
-        let ids = [rule.id.as_ref(), version.as_ref()].into_iter().flatten();
-        let found = fired.and_then(|fired| ids.into_iter().find_map(|id| fired.get(id)));
+        let found = fired.and_then(|fired| names(rule).find_map(|id| fired.get(&id)));
         found.cloned().unwrap_or_default()
     };
     let rules = loaded.rules.iter();
@@ -182,6 +213,10 @@ struct Counted {
 #[derive(Deserialize)]
 struct CountedRule {
     id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default, rename = "type")]
+    kind: String,
 }
 
 /// Alerts by rule id; `None` where no log has been written yet.
@@ -203,8 +238,13 @@ fn fired(dir: &Path) -> anyhow::Result<Option<BTreeMap<String, Fired>>> {
             let Ok(alert) = serde_json::from_slice::<Counted>(&row.body) else {
                 continue;
             };
+            // Of no rule, but of the program itself.
+            if alert.rule.kind == OPERATIONAL {
+                continue;
+            }
             let of_rule = fired.entry(alert.rule.id).or_default();
             of_rule.count += 1;
+            of_rule.title = alert.rule.name;
             let time = alert.last_event_at.unwrap_or(alert.emitted_at);
             of_rule.last = of_rule.last.take().max(Some(time));
         }

@@ -20,6 +20,8 @@ pub(super) struct Chosen {
     pub(super) others: Vec<PathBuf>,
     /// Where the files that are wanted stand.
     seen: BTreeSet<PathBuf>,
+    /// Links among them that lead out of their folder.
+    outside: BTreeSet<PathBuf>,
     /// What cannot be read, and patterns that match nothing.
     pub(super) problems: Vec<Diagnostic>,
 }
@@ -60,6 +62,7 @@ pub(super) fn choose(paths: &[RulePath]) -> Chosen {
         wanted_by,
         others,
         seen: walk.seen,
+        outside: walk.outside,
         problems: walk.problems,
     }
 }
@@ -72,6 +75,7 @@ impl Chosen {
             wanted_by: Vec::new(),
             others: Vec::new(),
             seen: BTreeSet::new(),
+            outside: BTreeSet::new(),
             problems,
         }
     }
@@ -89,6 +93,7 @@ impl Chosen {
     pub(super) fn read_others(&self) -> Vec<RuleFile> {
         let mut walk = Walk::default();
         walk.seen.clone_from(&self.seen);
+        walk.outside.clone_from(&self.outside);
         let over = self.others.iter().any(|file| walk.file(file).is_err());
         if over { Vec::new() } else { walk.files }
     }

@@ -52,7 +52,63 @@ fn file_named_twice_or_behind_a_circle_of_links_is_read_once() {
     put(dir.path(), "a/one.yml");
     symlink(dir.path(), dir.path().join("a/up")).expect("a link");
     let twice = [dir.path().to_owned(), dir.path().join("a/one.yml")];
-    assert_eq!(names(dir.path(), &twice), ["a/one.yml"]);
+    let (files, problems) = walk(&twice);
+    assert_eq!(files.len(), 1);
+    let said: Vec<_> = problems
+        .iter()
+        .map(|one| (one.code, one.is_error(), one.place.file.ends_with("/a/up")))
+        .collect();
+    assert_eq!(said, [("PAL0115", false, true)]);
+}
+
+#[test]
+fn links_without_number_to_one_folder_are_named_ten_times() {
+    let dir = tempfile::tempdir().expect("a directory");
+    put(dir.path(), "one.yml");
+    for link in 0..30 {
+        symlink(".", dir.path().join(format!("l{link}"))).expect("a link");
+    }
+    let (files, problems) = walk(&[dir.path().to_owned()]);
+    assert_eq!((files.len(), problems.len()), (1, 10));
+}
+
+#[test]
+fn a_rule_file_is_a_link_only_within_the_folder_that_was_given() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    // As a mounted `ConfigMap` has it.
+    put(root, "rules/..2026/mounted.yml");
+    symlink("..2026", root.join("rules/..data")).expect("a link");
+    symlink("..data/mounted.yml", root.join("rules/mounted.yml")).expect("a link");
+    put(root, "elsewhere/secret.yml");
+    put(root, "elsewhere/secret.cases.yml");
+    fs::write(root.join("passwd"), "root:x:0:0\n").expect("a file");
+    for (to, from) in [
+        ("passwd", "p.yml"),
+        ("elsewhere", "folder"),
+        ("elsewhere/secret.cases.yml", "mounted.cases.yml"),
+        ("passwd", "no_rule.txt"),
+    ] {
+        symlink(root.join(to), root.join("rules").join(from)).expect("a link");
+    }
+    symlink(root.join("rules"), root.join("given")).expect("a link");
+    for given in ["rules", "given"] {
+        let (files, problems) = walk(&[root.join(given)]);
+        let read: Vec<_> = files.iter().map(|file| &*file.name).collect();
+        assert_eq!(read, [format!("{}/{given}/mounted.yml", root.display())]);
+        let said: Vec<_> = problems
+            .iter()
+            .map(|one| (one.code, one.place.file.rsplit('/').next().expect("a name")))
+            .collect();
+        assert_eq!(said, [("PAL0114", "folder"), ("PAL0114", "p.yml")]);
+        assert!(problems[0].message.contains("out of the folder of rules"));
+        let (cases, problems) = walk::cases(&[root.join(given)]);
+        assert!(cases.is_empty());
+        assert!(problems.iter().all(|one| one.code == "PAL0114"));
+    }
+    // What is given by itself may stand anywhere.
+    let (files, problems) = walk(&[root.join("rules/p.yml")]);
+    assert_eq!((files.len(), problems.len()), (1, 0));
 }
 
 #[test]

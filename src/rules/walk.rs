@@ -18,14 +18,17 @@ pub const RULE_FILES_MAX: usize = 50_000;
 pub const RULE_BYTES_MAX: usize = 128 << 20;
 /// Deepest folder below a path that is entered.
 const FOLDER_DEPTH_MAX: usize = 32;
+/// Most links of a folder of which is said that they lead to what was read already.
+const CIRCLES_SAID_MAX: usize = 10;
 /// Folders that hold no rules.
 const SKIPPED_FOLDERS: [&str; 2] = ["pipelines", "lists"];
 
 /// Reads all rule files at these paths: a file as it is; of a folder everything below it that is a
 /// rule file, by relative path. A file that is reached twice is read once.
 ///
-/// Skipped are hidden entries, `*.cases.yml` and the folders `pipelines` and `lists`. A link is
-/// followed, a circle of links only once. Of a set over [`RULE_FILES_MAX`] or [`RULE_BYTES_MAX`] no
+/// Skipped are hidden entries, `*.cases.yml` and the folders `pipelines` and `lists`. A link inside a
+/// folder is followed if it stays in there; a path that is given may itself be a link. A circle of links
+/// is followed only once. Of a set over [`RULE_FILES_MAX`] or [`RULE_BYTES_MAX`] no
 /// file is given.
 pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
     let mut walk = Walk::default();
@@ -106,7 +109,19 @@ pub(super) struct Walk {
     bytes: usize,
     pub(super) problems: Vec<Diagnostic>,
     pub(super) seen: BTreeSet<PathBuf>,
+    /// Links that lead out of the folder they were found in; they are not read.
+    pub(super) outside: BTreeSet<PathBuf>,
     wanted: Wanted,
+}
+
+/// What is known of a folder that was given while it is walked.
+struct Root {
+    /// Where it really stands.
+    real: Option<PathBuf>,
+    /// The folders that were entered, as they really are.
+    entered: BTreeSet<PathBuf>,
+    /// How many links led to one of them.
+    circles: usize,
 }
 
 impl Walk {
@@ -116,7 +131,12 @@ impl Walk {
             return vec![path.to_owned()];
         }
         let mut found = Vec::new();
-        self.folder(path, 0, &mut BTreeSet::new(), &mut found);
+        let mut root = Root {
+            real: path.canonicalize().ok(),
+            entered: BTreeSet::new(),
+            circles: 0,
+        };
+        self.folder(path, 0, &mut root, &mut found);
         if found.is_empty() {
             let place = Place::start_of(&name(path));
             let message = "no rule file stands in this folder or below it";
@@ -128,15 +148,9 @@ impl Walk {
         found
     }
 
-    /// Collects the rule files below a folder, unless it is among those `entered` under another name:
+    /// Collects the rule files below a folder, unless it was entered under another name:
     /// links between a few folders would make ways without number.
-    fn folder(
-        &mut self,
-        folder: &Path,
-        depth: usize,
-        entered: &mut BTreeSet<PathBuf>,
-        found: &mut Vec<PathBuf>,
-    ) {
+    fn folder(&mut self, folder: &Path, depth: usize, root: &mut Root, found: &mut Vec<PathBuf>) {
         let entries = folder
             .canonicalize()
             .and_then(|real| Ok((real, fs::read_dir(folder)?)));
@@ -144,8 +158,8 @@ impl Walk {
             Ok(both) => both,
             Err(error) => return self.problems.push(unreadable(folder, &error)),
         };
-        if !entered.insert(real) {
-            return;
+        if !root.entered.insert(real) {
+            return self.circle(folder, root);
         }
         if depth >= FOLDER_DEPTH_MAX {
             let message =
@@ -172,9 +186,15 @@ impl Walk {
             if name.starts_with('.') {
                 continue;
             }
-            if path.is_dir() {
+            if root.is_left_by(&path) {
+                // Whoever wants it is told.
+                if path.is_dir() || self.wanted.includes(&name) {
+                    self.outside.insert(path.clone());
+                    found.push(path);
+                }
+            } else if path.is_dir() {
                 if !SKIPPED_FOLDERS.contains(&name.as_str()) {
-                    self.folder(&path, depth + 1, entered, found);
+                    self.folder(&path, depth + 1, root, found);
                 }
             } else if self.wanted.includes(&name) {
                 found.push(path);
@@ -182,11 +202,32 @@ impl Walk {
         }
     }
 
+    /// Says of a folder that it was read already, under another name.
+    fn circle(&mut self, folder: &Path, root: &mut Root) {
+        root.circles += 1;
+        if root.circles > CIRCLES_SAID_MAX {
+            return;
+        }
+        let message = "this link leads to a folder that is read already, and is not followed";
+        let place = Place::start_of(&name(folder));
+        self.problems.push(
+            Diagnostic::warning(code::LINK_CIRCLE, &place, message)
+                .with_help("take the link out: each rule is read once"),
+        );
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// When the set is over a limit with it.
     pub(super) fn file(&mut self, path: &Path) -> Result<(), Diagnostic> {
+        if self.outside.contains(path) {
+            let error = io::Error::other("it is a link that leads out of the folder of rules");
+            self.problems.push(unreadable(path, &error).with_help(
+                "put the file there itself, or name the folder that it stands in beside this one",
+            ));
+            return Ok(());
+        }
         if let Ok(real) = path.canonicalize()
             && !self.seen.insert(real)
         {
@@ -212,6 +253,20 @@ impl Walk {
             Err(problem) => self.problems.push(problem),
         }
         Ok(())
+    }
+}
+
+impl Root {
+    /// Whether an entry is a link that leads out of the folder: what stands elsewhere is not for whoever
+    /// writes rules to show. A link to nowhere stays, and cannot be read.
+    fn is_left_by(&self, path: &Path) -> bool {
+        let link = path
+            .symlink_metadata()
+            .is_ok_and(|facts| facts.is_symlink());
+        let (true, Some(root), Ok(real)) = (link, &self.real, path.canonicalize()) else {
+            return false;
+        };
+        !real.starts_with(root)
     }
 }
 

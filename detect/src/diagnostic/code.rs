@@ -71,6 +71,8 @@ codes! {
     YAML_EXPANSION = "PAL0113", "limit-exceeded";
     /// The file or folder cannot be read.
     FILE_UNREADABLE = "PAL0114", "unreadable-file";
+    /// A link to a folder that is read already.
+    LINK_CIRCLE = "PAL0115", "link-circle";
 
     /// A document is no mapping.
     DOCUMENT_TYPE = "PAL0201", "wrong-type";
@@ -281,6 +283,8 @@ codes! {
     FILE_ENDING = "PAL1105", "file-ending";
     /// A file of rules that nothing joins.
     FILE_SHARED = "PAL1106", "file-shared";
+    /// A rule file that says nothing.
+    FILE_EMPTY = "PAL1107", "file-empty";
     /// White space at the end of lines.
     TRAILING_SPACE = "PAL1110", "trailing-space";
     /// Line ends of Windows.

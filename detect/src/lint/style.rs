@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::entry::{about, rewrite, text};
 use super::{Check, Found, Rule, Workspace};
 use crate::diagnostic::{Diagnostic, Place, code};
+use crate::yaml::FILE_BYTES_MAX;
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] = &[
@@ -14,6 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::info(code::FILE_NAME, file_name),
     Check::info(code::FILE_ENDING, file_ending),
     Check::info(code::FILE_SHARED, file_shared),
+    Check::info(code::FILE_EMPTY, file_empty),
 ];
 
 /// Longer titles are cut off in lists of alerts and in subjects of tickets. Sigma's own repository
@@ -155,8 +157,54 @@ fn file_shared(workspace: &Workspace<'_>, found: &mut Found) {
     }
 }
 
+/// Files without a document, which load as nothing.
+fn file_empty(workspace: &Workspace<'_>, found: &mut Found) {
+    for file in workspace.files {
+        // What is too large, or no text, is refused and says so.
+        let text = str::from_utf8(&file.bytes).ok();
+        let Some(text) = text.filter(|text| text.len() <= FILE_BYTES_MAX) else {
+            continue;
+        };
+        let text = text.trim_start_matches('\u{feff}');
+        let says_nothing = |line: &str| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with('#') || matches!(line, "---" | "...")
+        };
+        if text.lines().all(says_nothing) {
+            let message = "file holds no rule";
+            let place = Place::start_of(&file.name);
+            found.push(
+                Diagnostic::info(code::FILE_EMPTY, &place, message).with_help(
+                    "write a rule, as `palisade new rule` begins one, or take the file away",
+                ),
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn files_without_a_rule_are_named_and_broken_ones_are_not() {
+        for text in [
+            "",
+            "\n",
+            "# title: x\n",
+            "---\n...\n",
+            "\u{feff}# later\r\n",
+        ] {
+            let found = said_of(
+                "PAL1107",
+                &[("rule.yml", text), ("good.yml", &titled("Good"))],
+            );
+            let names: Vec<_> = found.iter().map(|one| &*one.place.file).collect();
+            assert_eq!(names, ["rule.yml"], "{text:?}");
+        }
+        for text in ["title: x", "[", "x\n#y"] {
+            assert_eq!(said_of("PAL1107", &[("rule.yml", text)]), [], "{text:?}");
+        }
+    }
+
     use super::super::entry::tests::{said_of, titled};
     use super::*;
 

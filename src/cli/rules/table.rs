@@ -8,16 +8,22 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use palisade_detect::diagnostic::Color;
 use palisade_sinks::render::shown;
 
-use super::Entry;
+use super::{Entry, Fired};
 use crate::rules::{Findings, Kind, Listed, State, moment};
 
 /// Longest title that is shown whole, in characters: a longer one would push every column aside.
 const TITLE_CHARS_MAX: usize = 60;
 /// Characters of a version that are shown; `--format ndjson` has all.
 const VERSION_CHARS: usize = 8;
+/// Characters of a time up to its minute.
+const MINUTE_CHARS: usize = 16;
 
-/// The table, what is skipped, the exceptions and the totals.
-pub(super) fn table(list: &[Entry<'_>], counted: bool, color: Color) -> String {
+/// The table, what is skipped, the exceptions, what fired and is gone, and the totals.
+pub(super) fn table(
+    (list, gone): (&[Entry<'_>], &[(&str, &Fired)]),
+    counted: bool,
+    color: Color,
+) -> String {
     let mut text = rows(list, counted, color);
     section(&mut text, "Skipped", list.iter().filter_map(skipped), color);
     section(
@@ -26,6 +32,8 @@ pub(super) fn table(list: &[Entry<'_>], counted: bool, color: Color) -> String {
         list.iter().filter_map(exception),
         color,
     );
+    let gone = gone.iter().map(|(id, fired)| no_longer(id, fired));
+    section(&mut text, "Rules no longer loaded", gone, color);
     let gap = if list.is_empty() { "" } else { "\n" };
     writeln!(text, "{gap}{}", totals(list, counted)).expect("writing to a string cannot fail");
     text
@@ -98,7 +106,7 @@ fn cells(entry: &Entry<'_>, counted: bool) -> Vec<String> {
         let last = entry.fired.last.as_deref();
         cells.push(or_dash(alerts.then(|| entry.fired.count.to_string())));
         cells.push(or_dash(
-            last.map(|last| shown(last).chars().take(16).collect()),
+            last.map(|last| shown(last).chars().take(MINUTE_CHARS).collect()),
         ));
     }
     let version = rule.version.map(|version| {
@@ -120,7 +128,11 @@ fn title(rule: &Listed) -> String {
         ("", None) => "(file)",
         (title, _) => title,
     };
-    let text = shown(text);
+    cut(shown(text))
+}
+
+/// A text that is no longer than titles are shown.
+fn cut(text: String) -> String {
     if text.chars().count() <= TITLE_CHARS_MAX {
         return text;
     }
@@ -139,6 +151,18 @@ fn skipped(entry: &Entry<'_>) -> Option<String> {
     };
     let (place, message) = (place(entry.rule), shown(message));
     Some(format!("{code}  {}: {message}  {place}", title(entry.rule)))
+}
+
+/// A line about a rule that fired and is gone.
+fn no_longer(id: &str, fired: &Fired) -> String {
+    let last = fired.last.as_deref().unwrap_or("-");
+    let last: String = shown(last).chars().take(MINUTE_CHARS).collect();
+    let alerts = counted_as_u64(fired.count, "alert");
+    format!(
+        "{alerts}, last {last}  {} ({})",
+        cut(shown(&fired.title)),
+        shown(id)
+    )
 }
 
 /// A line about an exception that says who answers for it.
@@ -185,7 +209,7 @@ fn totals(list: &[Entry<'_>], counted: bool) -> String {
         |kind: Kind| number(&|rule: &Listed| rule.kind == Some(kind) && rule.state.is_in_force());
     let silent = number(&|rule| rule.state == State::ForCorrelations);
     let mut text = format!(
-        "{}, {} and {} in force",
+        "on disk: {}, {} and {} to load",
         counted_as(in_force(Kind::Detection), "rule"),
         counted_as(in_force(Kind::Correlation), "correlation"),
         counted_as(in_force(Kind::Filter), "filter"),
@@ -208,13 +232,17 @@ fn totals(list: &[Entry<'_>], counted: bool) -> String {
     if counted {
         let fired = list.iter().filter(|entry| entry.fired.count > 0).count();
         let alerts: u64 = list.iter().map(|entry| entry.fired.count).sum();
-        let plural = if alerts == 1 { "" } else { "s" };
-        add(format!("{fired} fired with {alerts} alert{plural}"));
+        let alerts = counted_as_u64(alerts, "alert");
+        add(format!("{fired} fired with {alerts}"));
     }
     text
 }
 
 fn counted_as(number: usize, what: &str) -> String {
+    counted_as_u64(u64::try_from(number).unwrap_or(u64::MAX), what)
+}
+
+fn counted_as_u64(number: u64, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
