@@ -52,6 +52,7 @@ const RANGES: &[&str] = &[
 pub(crate) fn item() -> BoxedStrategy<(String, String)> {
     prop_oneof![
         12 => on(&[], plain_values()),
+        4 => on(&["n", "n", "a", "user"], values_of(number())),
         16 => (on(&[], positioned())).prop_map(joined),
         4 => (on(&[], expressions())).prop_map(joined),
         3 => (on(&["ip", "ip", "a.ip"], chained(
@@ -82,7 +83,7 @@ pub(crate) fn item() -> BoxedStrategy<(String, String)> {
 pub(crate) fn keywords() -> BoxedStrategy<String> {
     let values = || {
         vec(
-            prop_oneof![5 => quoted_of(text::asked()), 1 => number()],
+            prop_oneof![3 => quoted_of(text::asked()), 1 => number()],
             1..4,
         )
     };
@@ -165,15 +166,20 @@ fn number() -> impl Strategy<Value = String> {
     select(&numbers[..]).prop_map(str::to_owned)
 }
 
+/// A list of values.
+fn values_of(value: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
+    vec(value, 1..4)
+        .prop_map(|values| format!("[{}]", values.join(", ")))
+        .boxed()
+}
+
 fn plain_values() -> BoxedStrategy<String> {
     let value = prop_oneof![
         12 => quoted_of(text::asked()),
         3 => number(),
         2 => select(&["true", "false", "null", "null"][..]).prop_map(str::to_owned),
     ];
-    vec(value, 1..4)
-        .prop_map(|values| format!("[{}]", values.join(", ")))
-        .boxed()
+    values_of(value)
 }
 
 fn positioned() -> BoxedStrategy<(String, String)> {

@@ -9,6 +9,7 @@ mod law;
 mod log_types;
 mod text;
 mod spoil;
+mod json;
 mod record;
 mod item;
 mod rules;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::json::{BLANKS, Json, Writer};
 use super::log_types::{ALL, COLUMNS, LOGSOURCES};
 use super::{spoil, text};
 
@@ -29,35 +30,6 @@ pub(crate) enum Made {
         tuple: String,
     },
 }
-
-/// A JSON value as it is written, which may be wrong.
-#[derive(Debug, Clone)]
-enum Json {
-    /// Anything that stands without quotes.
-    Bare(String),
-    /// What stands between quotes, escapes and all.
-    Text(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
-    /// Text that holds JSON.
-    Inner(Box<Json>),
-    /// Many levels around a value.
-    Deep(usize, Box<Json>),
-}
-
-/// Blanks between the parts of a record, in turn.
-const BLANKS: &[&[&str]] = &[
-    &[""],
-    &[""],
-    &[""],
-    &[" "],
-    &["", "", " "],
-    &["\n  ", "", "\t", " \r\n"],
-    &[
-        "",
-        "                                                                     ",
-    ],
-];
 
 const NUMBERS: &[&str] = &[
     "0",
@@ -149,7 +121,9 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         1 => Just(None),
     ];
     let body = prop_oneof![8 => json_body(), 1 => flow_body()];
-    (body, 0..ALL.len(), stated, seconds).prop_map(|(body, log_type, stated, seconds)| Record {
+    // Text that holds JSON takes the most care.
+    let log_type = prop_oneof![3 => 0..ALL.len(), 1 => Just(3)];
+    (body, log_type, stated, seconds).prop_map(|(body, log_type, stated, seconds)| Record {
         body,
         log_type,
         stated,
@@ -237,16 +211,80 @@ fn leaf() -> BoxedStrategy<Json> {
 /// Members of a record: some of which are of the kind that their names promise.
 fn root_members() -> impl Strategy<Value = Vec<(String, Json)>> {
     let fixed = |key: &'static str| Just(key.to_owned());
+    let number = || select(NUMBERS).prop_map(|text| Json::Bare(text.to_owned()));
     let deep = (58_usize..68, leaf()).prop_map(|(levels, json)| Json::Deep(levels, Box::new(json)));
     let member = prop_oneof![
-        60 => (name(), value()),
+        30 => (name(), value()),
+        30 => planted(),
         8 => (fixed("ip"), written(text::address()).prop_map(Json::Text)),
         8 => (fixed("t"), written(text::time()).prop_map(Json::Text)),
-        8 => (fixed("n"), select(NUMBERS).prop_map(|text| Json::Bare(text.to_owned()))),
+        5 => (fixed("n"), number()),
+        4 => (fixed("n"), proptest::collection::vec(number(), 1..4).prop_map(Json::Array)),
         8 => (fixed("user"), leaf()),
         1 => (name(), deep),
     ];
     proptest::collection::vec(member, 0..9)
+}
+
+/// A field that rules name, where they look for it: key by key or by a key with dots, through arrays
+/// and through text that is JSON.
+fn planted() -> BoxedStrategy<(String, Json)> {
+    let how = select(
+        &[
+            "key",
+            "key",
+            "key",
+            "key",
+            "array",
+            "text",
+            "text of array",
+            "array of text",
+            "dotted",
+        ][..],
+    );
+    let end = prop_oneof![
+        3 => leaf(),
+        3 => select(&["abc", "kim", "root"][..]).prop_map(|text| Json::Text(text.to_owned())),
+        2 => proptest::collection::vec(leaf(), 1..4).prop_map(Json::Array),
+        1 => leaf().prop_map(|json| Json::Inner(Box::new(json))),
+        1 => value(),
+    ];
+    let deep = &[
+        "a.b",
+        "a.b.c",
+        "b.c",
+        "a.c",
+        "properties.a",
+        "properties.user",
+    ][..];
+    let field = prop_oneof![select(text::FIELDS), select(deep)];
+    (field, proptest::collection::vec(how, 4), end)
+        .prop_map(|(field, hows, end)| {
+            let mut keys: Vec<String> = Vec::new();
+            for (place, key) in field.split('.').enumerate() {
+                match keys.last_mut() {
+                    Some(last) if hows[place % hows.len()] == "dotted" => {
+                        *last = format!("{last}.{key}");
+                    }
+                    _ => keys.push(key.to_owned()),
+                }
+            }
+            let inner = |json| Json::Inner(Box::new(json));
+            let mut keys = keys.iter().map(|key| key.replace('"', "\\\""));
+            let first = keys.next().unwrap_or_default();
+            let json = keys.zip(hows).rfold(end, |json, (key, how)| {
+                let object = Json::Object(vec![(key, json)]);
+                match how {
+                    "array" => Json::Array(vec![object]),
+                    "text" => inner(object),
+                    "text of array" => inner(Json::Array(vec![object])),
+                    "array of text" => Json::Array(vec![inner(object)]),
+                    _ => object,
+                }
+            });
+            (first, json)
+        })
+        .boxed()
 }
 
 fn object<S>(members: S) -> BoxedStrategy<Json>
@@ -292,82 +330,5 @@ fn written(text: impl Strategy<Value = String> + 'static) -> BoxedStrategy<Strin
 fn escape(c: char, out: &mut String) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         write!(out, "\\u{unit:04x}").expect("text grows");
-    }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Writing
-
-struct Writer {
-    text: String,
-    blanks: &'static [&'static str],
-    turn: usize,
-}
-
-impl Writer {
-    fn new(blanks: &'static [&'static str]) -> Self {
-        Self {
-            text: String::new(),
-            blanks,
-            turn: 0,
-        }
-    }
-
-    fn put(&mut self, part: &str) {
-        self.text.push_str(part);
-        self.text
-            .push_str(self.blanks[self.turn % self.blanks.len()]);
-        self.turn += 1;
-    }
-
-    fn quoted(&mut self, inside: &str) {
-        self.text.push('"');
-        self.text.push_str(inside);
-        self.put("\"");
-    }
-
-    fn value(&mut self, json: &Json) {
-        match json {
-            Json::Bare(text) => self.put(text),
-            Json::Text(inside) => self.quoted(inside),
-            Json::Array(items) => {
-                self.put("[");
-                for (place, item) in items.iter().enumerate() {
-                    if place > 0 {
-                        self.put(",");
-                    }
-                    self.value(item);
-                }
-                self.put("]");
-            }
-            Json::Object(members) => {
-                self.put("{");
-                for (place, (key, value)) in members.iter().enumerate() {
-                    if place > 0 {
-                        self.put(",");
-                    }
-                    self.quoted(key);
-                    self.put(":");
-                    self.value(value);
-                }
-                self.put("}");
-            }
-            Json::Inner(json) => {
-                let mut inner = Self::new(self.blanks);
-                inner.value(json);
-                let escaped = serde_json::to_string(&inner.text).expect("text is JSON");
-                self.put(&escaped);
-            }
-            Json::Deep(levels, json) => {
-                // Objects and arrays in turn; paths that rules name lead into them.
-                for level in 0..*levels {
-                    self.text.push_str(["[", "{\"a\":"][level % 2]);
-                }
-                self.value(json);
-                for level in (0..*levels).rev() {
-                    self.text.push_str(["]", "}"][level % 2]);
-                }
-            }
-        }
     }
 }

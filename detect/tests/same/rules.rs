@@ -114,7 +114,7 @@ fn search() -> BoxedStrategy<String> {
     prop_oneof![
         16 => map(),
         3 => vec(map(), 1..3).prop_map(|maps| format!("[{}]", maps.join(", "))),
-        1 => keywords(),
+        2 => keywords(),
     ]
     .boxed()
 }

@@ -256,6 +256,7 @@ pub(crate) fn asked() -> BoxedStrategy<String> {
         chars[from.min(to)..from.max(to)].iter().collect::<String>()
     });
     let plain = prop_oneof![
+        3 => select(&["abc", "kim", "root"][..]).prop_map(str::to_owned),
         5 => select(TEXTS).prop_map(str::to_owned),
         4 => part,
         1 => "[abc.]{0,3}",
