@@ -238,6 +238,21 @@ pub struct Carried {
     /// As [`Match::value_micro`].
     #[prost(sint64, tag = "6")]
     pub value_micro: i64,
+    /// Which matches lead to it, each by its [`way`]: an outer correlation with aliases may be in
+    /// another group for another inner one. Empty in records of programs that knew one way only,
+    /// which then is right for every match.
+    #[prost(fixed64, repeated, tag = "7")]
+    pub inner: Vec<u64>,
+}
+
+/// What a match leads on from: a hash of the correlation's version and the group's key.
+pub fn way(rule_version: &[u8], group_key: &[u8]) -> u64 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for part in [rule_version, group_key] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.digest()
 }
 
 /// How far time has come: one per process and key partition, every five seconds.
@@ -406,6 +421,17 @@ impl Record {
     }
 }
 
+impl Carried {
+    /// Whether another one says the same of the same correlation, whatever leads to it.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let said = |one: &Self| (one.value_hash, one.has_value, one.value_micro);
+        self.rule_version == other.rule_version
+            && self.group_values == other.group_values
+            && self.present == other.present
+            && said(self) == said(other)
+    }
+}
+
 impl Match {
     /// What orders matches of one source partition, and is their mark.
     pub fn order(&self) -> (i64, &[u32], &str, &[u8], &[u8]) {
@@ -420,124 +446,4 @@ impl Match {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source() -> Source {
-        Source {
-            name: "hub".into(),
-            incarnation: 1,
-            partition: 3,
-        }
-    }
-
-    fn found(offset: i64, index: &[u32], correlation: &str, key: &[u8]) -> Match {
-        Match {
-            offset,
-            index: index.to_vec(),
-            correlation_id: correlation.into(),
-            group_key: key.to_vec(),
-            tenant: "default".into(),
-            ..Match::default()
-        }
-    }
-
-    fn matches_of(record: &Record) -> &[Match] {
-        match &record.body {
-            Some(Body::Batch(batch)) => &batch.matches,
-            other => panic!("no batch: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_record_survives_the_round_trip() {
-        let [(_, record)] = &batches(&source(), "w", vec![found(7, &[1, 2], "c", b"k")])[..] else {
-            panic!("one match is one record");
-        };
-        assert_eq!(decode(&encode(record)).as_ref(), Ok(record));
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_by_name() {
-        let record = Record {
-            format: FORMAT + 1,
-            body: None,
-        };
-        assert_eq!(
-            decode(&encode(&record)),
-            Err(DecodeError::Format { format: FORMAT + 1 })
-        );
-    }
-
-    #[test]
-    fn bytes_of_something_else_are_damaged() {
-        assert!(matches!(
-            decode(b"\xff\xff\xff\xff\xff"),
-            Err(DecodeError::Damaged(_))
-        ));
-    }
-
-    #[test]
-    fn matches_are_split_by_key_partition_and_ordered_by_position() {
-        let mut given = Vec::new();
-        for offset in (0..50).rev() {
-            for key in 0..8u8 {
-                given.push(found(offset, &[1], "c", &[key]));
-                given.push(found(offset, &[0], "c", &[key]));
-            }
-        }
-        let count = given.len();
-        let records = batches(&source(), "w", given);
-        let mut seen = 0;
-        for (part, record) in &records {
-            let matches = matches_of(record);
-            assert!(matches.is_sorted_by(|a, b| a.order() < b.order()));
-            for found in matches {
-                let own = key_partition(&found.tenant, &found.correlation_id, &found.group_key);
-                assert_eq!(own, *part);
-            }
-            seen += matches.len();
-        }
-        assert_eq!(seen, count);
-        assert!(
-            records.is_sorted_by(|a, b| a.0 < b.0),
-            "one record a partition"
-        );
-    }
-
-    #[test]
-    fn a_record_names_its_first_and_last_offset() {
-        let given = vec![found(9, &[], "c", b"k"), found(4, &[], "c", b"k")];
-        let records = batches(&source(), "w", given);
-        let Some(Body::Batch(batch)) = &records[0].1.body else {
-            panic!("no batch")
-        };
-        assert_eq!((batch.first_offset, batch.last_offset), (4, 9));
-    }
-
-    #[test]
-    fn a_batch_too_large_for_one_record_is_split_in_order() {
-        let given = (0..200)
-            .map(|offset| Match {
-                evidence: vec![b'x'; EVENT_BYTES_MAX],
-                ..found(offset, &[], "c", b"k")
-            })
-            .collect();
-        let records = batches(&source(), "w", given);
-        assert!(records.len() > 1);
-        let offsets: Vec<i64> = records
-            .iter()
-            .flat_map(|(_, record)| matches_of(record))
-            .map(|m| m.offset)
-            .collect();
-        assert_eq!(offsets, (0..200).collect::<Vec<_>>());
-        for (_, record) in &records {
-            assert!(encode(record).len() < RECORD_BYTES_MAX + 1024);
-        }
-    }
-
-    #[test]
-    fn key_partition_is_frozen() {
-        assert_eq!(key_partition("default", "c", b"k"), 31);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::alert::{
     SCHEMA, SINGLE, Tenant, attack_of, numbered, observables_of,
 };
 use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key, single_alert_id};
-use crate::matches::{Match, Source, Via, key_partition, level_of};
+use crate::matches::{Carried, Match, Source, Via, key_partition, level_of, way};
 use crate::rule::Words;
 use crate::time::Timestamp;
 
@@ -313,12 +313,14 @@ impl Firing<'_> {
         }
     }
 
-    fn carried(&self, outer: &CorrelationDef) -> Option<&crate::matches::Carried> {
+    /// What the trigger carries for an outer correlation that this one's match leads to.
+    fn carried(&self, outer: &CorrelationDef) -> Option<&Carried> {
         let version = outer.version.as_bytes();
-        self.trigger
-            .carried
-            .iter()
-            .find(|carried| carried.rule_version == version)
+        let own = way(self.def.version.as_bytes(), &self.trigger.group_key);
+        self.trigger.carried.iter().find(|carried| {
+            carried.rule_version == version
+                && (carried.inner.is_empty() || carried.inner.contains(&own))
+        })
     }
 
     /// The outer correlation's group values: this correlation's own where it groups by that name,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::alert::RuleInfo;
-use crate::matches::{Carried, Mark as TickMark, MatchBatch, Settings, Tick};
+use crate::matches::{Carried, Mark as TickMark, MatchBatch, Settings, Tick, way};
 use crate::rule::{Comparison, Wording};
 use crate::time::Span;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::plan::{Absent, Input, Taken, ValuePlan};
+use super::plan::{Absent, CarriedPlan, Input, Taken, ValuePlan};
 use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict, retired};
 use crate::alert::{
     Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, SINGLE,
@@ -14,7 +14,7 @@ use crate::correlation::{CorrelationDef, GroupKey};
 use crate::entity::{entities, subscription};
 use crate::event::EventRef;
 use crate::id;
-use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number};
+use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number, way};
 use crate::rule::{Level, Wording, Words};
 use crate::time::{Span, Timestamp};
 use crate::value::text::prefix;
@@ -333,7 +333,10 @@ impl<'e> Facts<'e> {
             flags: bit(self.clamped, flags::TIME_CLAMPED)
                 | bit(value.saturated, flags::VALUE_SATURATED)
                 | bit(evidence.len() < text.len(), flags::EVIDENCE_CUT),
-            carried: self.carried(inputs, &values),
+            carried: self.carried(
+                inputs,
+                (&values, way(def.version.as_bytes(), key.as_bytes())),
+            ),
             tenant: origin.tenant.to_string(),
             logsource: self.logsource.clone().unwrap_or_default(),
             log_type: self.event.log_type.name.to_owned(),
@@ -348,33 +351,69 @@ impl<'e> Facts<'e> {
         }
     }
 
-    fn carried(&self, inputs: &[&Input], group: &[String]) -> Vec<Carried> {
+    /// What outer correlations take, each once for all ways that lead to the same values; `own` are
+    /// the match's group and its way.
+    fn carried(&self, inputs: &[&Input], own: (&[String], u64)) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
-        for plan in inputs.iter().flat_map(|input| &input.carried) {
-            let version = plan.version.as_bytes();
-            if carried.iter().any(|known| known.rule_version == version) {
-                continue;
+        for input in inputs {
+            // For each plan its place among the carried, and the way on from there; none where a
+            // group field is missing. The ways in follow when all are known.
+            let mut known = Vec::with_capacity(input.carried.len());
+            for plan in &input.carried {
+                let taken = self.taken(plan, own.0);
+                let key = GroupKey::new(
+                    &self.context.origin.tenant,
+                    &taken
+                        .group_values
+                        .iter()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>(),
+                );
+                let whole = taken.present.iter().all(|present| *present);
+                let on = whole.then(|| way(&taken.rule_version, key.as_bytes()));
+                let same = carried.iter().position(|other| other.says_the_same(&taken));
+                known.push((same.unwrap_or(carried.len()), on));
+                if same.is_none() {
+                    carried.push(taken);
+                }
             }
-            let values = plan.group.iter().map(|taken| match taken {
-                Taken::Group(place) => group.get(*place).cloned(),
-                Taken::Event(paths) => self.group_value(paths),
-            });
-            let values: Vec<Option<String>> = values.collect();
-            let value = plan
-                .value
-                .as_ref()
-                .map(|plan| self.counted(plan, group))
-                .unwrap_or_default();
-            carried.push(Carried {
-                rule_version: version.to_vec(),
-                present: values.iter().map(Option::is_some).collect(),
-                group_values: values.into_iter().map(Option::unwrap_or_default).collect(),
-                value_hash: value.hash,
-                has_value: value.present,
-                value_micro: value.micro,
-            });
+            for (plan, (place, _)) in input.carried.iter().zip(&known) {
+                let inner = plan.inner.iter().filter_map(|inner| match inner {
+                    None => Some(own.1),
+                    Some(inner) => known.get(*inner).and_then(|(_, on)| *on),
+                });
+                for way in inner {
+                    if !carried[*place].inner.contains(&way) {
+                        carried[*place].inner.push(way);
+                    }
+                }
+            }
         }
+        carried.retain(|one| !one.inner.is_empty());
         carried
+    }
+
+    /// What one outer correlation takes by one way; `group` is the match's.
+    fn taken(&self, plan: &CarriedPlan, group: &[String]) -> Carried {
+        let values = plan.group.iter().map(|taken| match taken {
+            Taken::Group(place) => group.get(*place).cloned(),
+            Taken::Event(paths) => self.group_value(paths),
+        });
+        let values: Vec<Option<String>> = values.collect();
+        let value = plan
+            .value
+            .as_ref()
+            .map(|plan| self.counted(plan, group))
+            .unwrap_or_default();
+        Carried {
+            rule_version: plan.version.as_bytes().to_vec(),
+            present: values.iter().map(Option::is_some).collect(),
+            group_values: values.into_iter().map(Option::unwrap_or_default).collect(),
+            value_hash: value.hash,
+            has_value: value.present,
+            value_micro: value.micro,
+            inner: Vec::new(),
+        }
     }
 
     fn counted(&self, plan: &ValuePlan, group: &[String]) -> Counted {

@@ -26,7 +26,8 @@ pub(super) struct Input {
     pub(super) absent: Absent,
     /// The counted fields.
     pub(super) value: Option<ValuePlan>,
-    /// What correlations further out take from the same event.
+    /// What correlations further out take from the same event; those that lead to another stand
+    /// before or after it.
     pub(super) carried: Vec<CarriedPlan>,
 }
 
@@ -40,23 +41,25 @@ pub(super) enum Absent {
 }
 
 /// The counted fields of a correlation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ValuePlan {
     pub(super) fields: Vec<Taken>,
     /// Whether the value is a number, and not one of a set.
     pub(super) numeric: bool,
 }
 
-/// What an outer correlation takes.
+/// What an outer correlation takes when it is reached by ways that lead to the same values.
 #[derive(Debug)]
 pub(super) struct CarriedPlan {
     pub(super) version: Id,
     pub(super) group: Vec<Taken>,
     pub(super) value: Option<ValuePlan>,
+    /// Whose matches lead to it: places among the carried, `None` for the correlation itself.
+    pub(super) inner: Vec<Option<usize>>,
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Taken {
     /// From the correlation's own group, by place.
     Group(usize),
@@ -105,7 +108,7 @@ impl Planner<'_> {
             let own = (0..).map(Taken::Group);
             let known: Vec<(String, Taken)> = self.shown[place].iter().cloned().zip(own).collect();
             let mut carried = Vec::new();
-            self.outer((place, &known), names, &mut carried);
+            self.outer((place, &known, None), names, &mut carried);
             inputs.push(Input {
                 rule,
                 slot: u32::try_from(slot).unwrap_or(u32::MAX),
@@ -124,50 +127,69 @@ impl Planner<'_> {
         Plan { inputs }
     }
 
-    /// What the correlations above `inner` take, of which the names in `known` are settled already.
+    /// What the correlations above `inner` take, of which the names in `known` are settled already
+    /// and which is itself at a place among the carried.
+    ///
+    /// By aliases a correlation may take other fields for one way than for another; where ways lead
+    /// to the same, one stands for all. How many there are is bounded by [`crate::rule::parse::CHAIN_WAYS_MAX`].
     fn outer(
         &self,
-        inner: (usize, &[(String, Taken)]),
+        inner: (usize, &[(String, Taken)], Option<usize>),
         names: &Names,
         carried: &mut Vec<CarriedPlan>,
     ) {
-        let (inner, known) = inner;
+        let (inner, known, at) = inner;
         for (place, slot) in self.resolved.above[inner].iter().copied() {
-            let version = self.versions[place];
-            if carried.iter().any(|plan| plan.version == version) {
+            let plan = self.carried((place, slot), known, names);
+            let same = carried.iter_mut().enumerate().find(|(_, other)| {
+                (other.version, &other.group, &other.value)
+                    == (plan.version, &plan.group, &plan.value)
+            });
+            if let Some((_, other)) = same {
+                if !other.inner.contains(&at) {
+                    other.inner.push(at);
+                }
                 continue;
             }
-            let correlation = &self.resolved.correlations[place];
-            let taken = |name: &String, shown: &String| {
-                let settled = known
-                    .iter()
-                    .find(|(settled, _)| settled == shown || settled == name);
-                settled.map_or_else(
-                    || Taken::Event(names.paths(self.alias((place, slot), name))),
-                    |(_, taken)| taken.clone(),
-                )
-            };
-            let group: Vec<Taken> = correlation
-                .group_by
-                .iter()
-                .zip(&self.shown[place])
-                .map(|(name, shown)| taken(name, shown))
-                .collect();
-            let value = counted(&correlation.kind).map(|(fields, numeric)| ValuePlan {
-                fields: fields.iter().map(|name| taken(name, name)).collect(),
-                numeric,
-            });
-            let known: Vec<(String, Taken)> = self.shown[place]
-                .iter()
-                .cloned()
-                .zip(group.iter().cloned())
-                .collect();
+            let group = plan.group.iter().cloned();
+            let known: Vec<(String, Taken)> =
+                self.shown[place].iter().cloned().zip(group).collect();
+            let next = carried.len();
             carried.push(CarriedPlan {
-                version,
-                group,
-                value,
+                inner: vec![at],
+                ..plan
             });
-            self.outer((place, &known), names, carried);
+            self.outer((place, &known, Some(next)), names, carried);
+        }
+    }
+
+    /// What the correlation at a place takes from a match of the one at a slot of its references.
+    fn carried(
+        &self,
+        (place, slot): (usize, usize),
+        known: &[(String, Taken)],
+        names: &Names,
+    ) -> CarriedPlan {
+        let correlation = &self.resolved.correlations[place];
+        let taken = |name: &String, shown: &String| {
+            let settled = known
+                .iter()
+                .find(|(settled, _)| settled == shown || settled == name);
+            settled.map_or_else(
+                || Taken::Event(names.paths(self.alias((place, slot), name))),
+                |(_, taken)| taken.clone(),
+            )
+        };
+        let group = correlation.group_by.iter().zip(&self.shown[place]);
+        let value = |(fields, numeric): (&[String], bool)| ValuePlan {
+            fields: fields.iter().map(|name| taken(name, name)).collect(),
+            numeric,
+        };
+        CarriedPlan {
+            version: self.versions[place],
+            group: group.map(|(name, shown)| taken(name, shown)).collect(),
+            value: counted(&correlation.kind).map(value),
+            inner: Vec::new(),
         }
     }
 

@@ -285,9 +285,14 @@ pub(super) fn merge(matches: &mut Vec<Match>) {
             return false;
         }
         for carried in later.carried.drain(..) {
-            let known = |one: &crate::matches::Carried| one.rule_version == carried.rule_version;
-            if !first.carried.iter().any(known) {
-                first.carried.push(carried);
+            let mut known = first.carried.iter_mut();
+            match known.find(|one| one.says_the_same(&carried)) {
+                None => first.carried.push(carried),
+                Some(one) => {
+                    one.inner.extend(carried.inner);
+                    one.inner.sort_unstable();
+                    one.inner.dedup();
+                }
             }
         }
         true

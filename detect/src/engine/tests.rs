@@ -1,3 +1,4 @@
+mod chain;
 mod house;
 mod lists;
 mod retired;

@@ -26,9 +26,31 @@ fn carrying(
             value_hash: 11,
             has_value: true,
             value_micro: 12,
+            inner: Vec::new(),
         }],
         ..found(inner, offset, offset)
     }
+}
+
+#[test]
+fn of_several_ways_to_an_outer_correlation_the_one_that_was_taken_counts() {
+    let (inner, outer) = chain();
+    let mut bench = Bench::new([inner.clone(), outer.clone()]);
+    let mut first = carrying(&inner, &outer, 0, Some("1.2.3.4"));
+    let other = Carried {
+        group_values: vec!["5.6.7.8".into(), String::new()],
+        inner: vec![way(inner.version.as_bytes(), &first.group_key)],
+        ..first.carried[0].clone()
+    };
+    first.carried[0].inner = vec![1];
+    first.carried.push(other);
+    let second = Match {
+        offset: 1,
+        ..first.clone()
+    };
+    bench.send(first);
+    let out = chained(bench.send_from("hub", vec![second]));
+    assert_eq!(out[0].1.group_values[0], "5.6.7.8");
 }
 
 #[test]
