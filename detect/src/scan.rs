@@ -17,20 +17,32 @@ pub use walk::{blanks, is_blank, scalar_end};
 /// The brackets and strings of a payload. Reused between payloads.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// A bit for each byte: a quote that is not escaped. One word more than needed, all ones, ends
-    /// every search.
-    quotes: Vec<u64>,
-    /// A bit for each byte inside a string, its opening quote included.
-    inside: Vec<u64>,
-    /// A bit for each backslash.
-    slashes: Vec<u64>,
+    /// What stands in each 64 bytes. One more than needed, all quotes, ends every search.
+    words: Vec<Word>,
     pairs: Vec<Pair>,
-    /// Brackets that are open, while the pass runs.
-    open: Vec<Open>,
+    /// The innermost pair that is open while the pass runs, or [`NONE`].
+    around: u32,
+    /// How many pairs are open while the pass runs.
+    open: u32,
+    /// Most pairs that were open at once.
+    depth: u32,
     /// Length of the payload.
     len: usize,
     ascii: bool,
     backslashes: bool,
+}
+
+/// No pair.
+const NONE: u32 = u32::MAX;
+
+/// What stands in 64 bytes of strings, a bit for each byte.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// Quotes that are not escaped.
+    quotes: u64,
+    /// Bytes inside a string, its opening quote included.
+    inside: u64,
+    backslashes: u64,
 }
 
 /// A bracket and the one that closes it.
@@ -38,12 +50,11 @@ pub struct Index {
 pub struct Pair {
     /// Where it opens.
     pub open: u32,
-    /// Where it closes.
+    /// Where it closes; while it is open, the number of the pair around it.
     pub close: u32,
-    /// The number of the first pair that opens behind `close`, in order of opening.
+    /// The number of the first pair that opens behind `close`, in order of opening; while it is open,
+    /// the byte that opens it.
     pub next: u32,
-    /// How deep it nests: 1 for `{}`.
-    pub height: u32,
 }
 
 /// An object or array of a payload that an [`Index`] was made of.
@@ -64,9 +75,24 @@ impl<'a> Marked<'a> {
         &self.payload[pair.open as usize..=pair.close as usize]
     }
 
+    /// Whether it nests more than `levels` deep; `{}` is one level.
+    #[inline]
+    pub fn is_deeper_than(&self, levels: usize) -> bool {
+        self.index.depth as usize > levels && self.height() > levels
+    }
+
     /// How deep it nests: 1 for `{}`.
-    pub fn height(&self) -> usize {
-        self.index.pairs[self.pair as usize].height as usize
+    fn height(&self) -> usize {
+        let pairs = &self.index.pairs;
+        let first = self.pair as usize;
+        let mut height = 0;
+        let mut open: Vec<u32> = Vec::new();
+        for pair in &pairs[first..pairs[first].next as usize] {
+            while open.pop_if(|close| *close < pair.open).is_some() {}
+            open.push(pair.close);
+            height = height.max(open.len());
+        }
+        height
     }
 }
 
@@ -75,25 +101,6 @@ impl<'a> Marked<'a> {
 #[error("strings or brackets are not sound")]
 pub struct Unsound;
 
-/// What stands in 64 bytes, a bit for each.
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    /// Quotes that are not escaped.
-    quotes: u64,
-    /// Bytes inside strings, opening quotes included.
-    inside: u64,
-    /// Brackets outside strings.
-    brackets: u64,
-    backslashes: u64,
-}
-
-/// A bracket that is open: its pair, and how deep what it holds nests.
-#[derive(Debug, Clone, Copy)]
-struct Open {
-    pair: u32,
-    height: u32,
-}
-
 impl Index {
     /// Reads `bytes`; what was known before is forgotten.
     ///
@@ -101,77 +108,69 @@ impl Index {
     /// When a string is not closed or holds a control character, a bracket is not closed by its own
     /// kind, or a backslash stands outside strings; and for 4 GiB and more.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
-        self.len = 0;
+        self.words.clear();
         self.pairs.clear();
-        self.open.clear();
+        (self.around, self.open, self.depth) = (NONE, 0, 0);
+        self.len = 0;
         if u32::try_from(bytes.len()).is_err() {
             return Err(Unsound);
         }
-        self.quotes.clear();
-        self.inside.clear();
-        self.slashes.clear();
-        self.slashes.reserve(bytes.len() / 64 + 1);
-        self.quotes.reserve(bytes.len() / 64 + 2);
-        self.inside.reserve(bytes.len() / 64 + 1);
-        (self.ascii, self.backslashes) = (true, false);
+        self.words.reserve(bytes.len() / 64 + 2);
         let seen = marks::run(bytes, self)?;
-        self.ascii = seen.ascii;
-        self.backslashes = seen.backslashes;
-        self.quotes.push(u64::MAX);
-        if !self.open.is_empty() {
+        self.finish(bytes.len(), seen)
+    }
+
+    /// Takes what the pass over so many bytes said.
+    fn finish(&mut self, len: usize, seen: marks::Seen) -> Result<(), Unsound> {
+        if self.around != NONE {
             return Err(Unsound);
         }
-        self.len = bytes.len();
+        self.words.push(Word {
+            quotes: u64::MAX,
+            inside: 0,
+            backslashes: 0,
+        });
+        self.ascii = seen.ascii;
+        self.backslashes = seen.backslashes;
+        self.len = len;
         Ok(())
     }
 
-    /// Takes the marks of the block that begins at `start`.
-    #[inline]
-    fn block(&mut self, bytes: &[u8], start: usize, block: Block) -> Result<(), Unsound> {
-        self.quotes.push(block.quotes);
-        self.inside.push(block.inside);
-        self.slashes.push(block.backslashes);
-        let mut left = block.brackets;
-        while left != 0 {
-            let at = start + left.trailing_zeros() as usize;
-            left &= left - 1;
-            self.bracket(bytes, at)?;
-        }
-        Ok(())
-    }
-
+    /// Takes the brackets of the block that begins at `start`, a bit for each.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "`read` takes no payload of 4 GiB, and there are no more pairs than bytes"
     )]
-    fn bracket(&mut self, bytes: &[u8], at: usize) -> Result<(), Unsound> {
-        let byte = bytes[at];
-        if matches!(byte, b'{' | b'[') {
-            self.open.push(Open {
-                pair: self.pairs.len() as u32,
-                height: 1,
-            });
-            self.pairs.push(Pair {
-                open: at as u32,
-                close: 0,
-                next: 0,
-                height: 0,
-            });
-            return Ok(());
-        }
-        let open = self.open.pop().ok_or(Unsound)?;
-        let next = self.pairs.len() as u32;
-        let pair = &mut self.pairs[open.pair as usize];
-        // Both kinds close two code points behind where they open.
-        if bytes[pair.open as usize] + 2 != byte {
-            return Err(Unsound);
-        }
-        pair.close = at as u32;
-        pair.next = next;
-        pair.height = open.height;
-        if let Some(around) = self.open.last_mut() {
-            around.height = around.height.max(open.height + 1);
+    fn brackets(&mut self, block: &[u8; 64], start: usize, mut left: u64) -> Result<(), Unsound> {
+        // Set in `}` and `]`, not in what opens.
+        const CLOSES: u8 = 4;
+        while left != 0 {
+            let place = left.trailing_zeros() as usize % 64;
+            left &= left - 1;
+            let (byte, at) = (block[place], (start + place) as u32);
+            let number = self.pairs.len() as u32;
+            if byte & CLOSES == 0 {
+                self.pairs.push(Pair {
+                    open: at,
+                    close: self.around,
+                    next: u32::from(byte),
+                });
+                self.around = number;
+                self.open += 1;
+                self.depth = self.depth.max(self.open);
+                continue;
+            }
+            let pair = self.pairs.get_mut(self.around as usize);
+            let pair = pair.ok_or(Unsound)?;
+            // Both kinds close two code points behind where they open.
+            if pair.next + 2 != u32::from(byte) {
+                return Err(Unsound);
+            }
+            self.around = pair.close;
+            self.open -= 1;
+            pair.close = at;
+            pair.next = number;
         }
         Ok(())
     }
@@ -185,14 +184,14 @@ impl Index {
     #[inline]
     pub fn next_quote(&self, from: usize) -> usize {
         let mut word = from / 64;
-        let Some(first) = self.quotes.get(word) else {
+        let Some(first) = self.words.get(word) else {
             return self.len;
         };
-        let mut left = first & (u64::MAX << (from % 64));
+        let mut left = first.quotes & (u64::MAX << (from % 64));
         while left == 0 {
             word += 1;
-            match self.quotes.get(word) {
-                Some(next) => left = *next,
+            match self.words.get(word) {
+                Some(next) => left = next.quotes,
                 None => return self.len,
             }
         }
@@ -203,18 +202,18 @@ impl Index {
     pub fn quote_before(&self, end: usize) -> Option<usize> {
         let end = end.min(self.len);
         let mut word = end / 64;
-        let mut left = self.quotes.get(word)? & !(u64::MAX << (end % 64));
+        let mut left = self.words.get(word)?.quotes & !(u64::MAX << (end % 64));
         while left == 0 {
             word = word.checked_sub(1)?;
-            left = self.quotes[word];
+            left = self.words[word].quotes;
         }
         Some(word * 64 + 63 - left.leading_zeros() as usize)
     }
 
     /// Whether the byte at `at` stands inside a string; its opening quote does.
     pub fn is_inside(&self, at: usize) -> bool {
-        let word = self.inside.get(at / 64).copied().unwrap_or_default();
-        word >> (at % 64) & 1 == 1
+        let word = self.words.get(at / 64);
+        word.is_some_and(|word| word.inside >> (at % 64) & 1 == 1)
     }
 
     /// Whether every byte is ASCII.
@@ -230,10 +229,12 @@ impl Index {
         }
         let from = u64::MAX << (start % 64);
         let upto = u64::MAX >> (63 - (end - 1) % 64);
-        match self.slashes.get(start / 64..=(end - 1) / 64) {
-            Some([word]) => word & from & upto != 0,
+        match self.words.get(start / 64..=(end - 1) / 64) {
+            Some([word]) => word.backslashes & from & upto != 0,
             Some([first, middle @ .., last]) => {
-                first & from != 0 || last & upto != 0 || middle.iter().any(|word| *word != 0)
+                first.backslashes & from != 0
+                    || last.backslashes & upto != 0
+                    || middle.iter().any(|word| word.backslashes != 0)
             }
             _ => false,
         }

@@ -121,7 +121,7 @@ pub(super) fn possible(
     };
     let bytes = marked.bytes();
     if bytes.len() > EVENT_BYTES_MAX
-        || marked.height() > EVENT_DEPTH_MAX
+        || marked.is_deeper_than(EVENT_DEPTH_MAX)
         || bytes.first() != Some(&b'{')
         || !(marked.index.is_ascii() || std::str::from_utf8(bytes).is_ok())
     {

@@ -3,7 +3,7 @@
 //! The only module with `unsafe`: AVX2 where the processor has it, found at run time, and else plain
 //! arithmetic on words of eight bytes. Both say the same; the tests hold them against each other.
 
-use super::{Block, Index, Unsound};
+use super::{Index, Unsound, Word};
 
 /// Bytes of a block, one a bit of a mask.
 const BLOCK_BYTES: usize = 64;
@@ -15,10 +15,10 @@ pub(super) struct Marks {
     backslashes: u64,
     /// `{`, `[`, `}` and `]`.
     brackets: u64,
-    /// Bytes above 127.
-    high: u64,
     /// Control characters, which JSON's strings do not hold.
     controls: u64,
+    /// Whether all bytes are below 128.
+    ascii: bool,
 }
 
 /// What the pass saw besides brackets and strings.
@@ -34,10 +34,10 @@ pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
     if avx2::is_here() {
         return avx2::run(bytes, index);
     }
-    blocks(bytes, index, portable)
+    blocks(bytes, index, (portable, odd_before))
 }
 
-/// The pass, over whatever marks a block.
+/// The pass, over whatever marks a block and says which bits have an odd number of ones at or below.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -46,25 +46,27 @@ pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
 fn blocks(
     bytes: &[u8],
     index: &mut Index,
-    marks: impl Fn(&[u8; BLOCK_BYTES]) -> Marks,
+    (marks, odd): (impl Fn(&[u8; BLOCK_BYTES]) -> Marks, impl Fn(u64) -> u64),
 ) -> Result<Seen, Unsound> {
     let mut state = State::default();
     let (whole, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     let mut start = 0;
     for block in whole {
-        index.block(bytes, start, state.take(marks(block))?)?;
+        let brackets = state.take(marks(block), &odd, &mut index.words)?;
+        index.brackets(block, start, brackets)?;
         start += BLOCK_BYTES;
     }
     if !rest.is_empty() {
         let mut block = [b' '; BLOCK_BYTES];
         block[..rest.len()].copy_from_slice(rest);
-        index.block(bytes, start, state.take(marks(&block))?)?;
+        let brackets = state.take(marks(&block), &odd, &mut index.words)?;
+        index.brackets(&block, start, brackets)?;
     }
     if state.inside != 0 {
         return Err(Unsound);
     }
     Ok(Seen {
-        ascii: state.high == 0,
+        ascii: !state.high,
         backslashes: state.backslashes != 0,
     })
 }
@@ -77,32 +79,38 @@ struct State {
     /// 1 if the next byte is escaped.
     escaped: u64,
     backslashes: u64,
-    high: u64,
+    /// Whether some byte was above 127.
+    high: bool,
 }
 
 impl State {
-    /// What the marks of the next block mean.
+    /// What the marks of the next block mean: its word, and the brackets outside strings.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `blocks`")]
-    fn take(&mut self, marks: Marks) -> Result<Block, Unsound> {
-        self.high |= marks.high;
+    fn take(
+        &mut self,
+        marks: Marks,
+        odd: impl Fn(u64) -> u64,
+        words: &mut Vec<Word>,
+    ) -> Result<u64, Unsound> {
+        self.high |= !marks.ascii;
         self.backslashes |= marks.backslashes;
         let mut quotes = marks.quotes;
         if marks.backslashes | self.escaped != 0 {
             quotes &= !self.escaped_bytes(marks.backslashes);
         }
         // A byte is inside if an odd number of quotes stands at or before it.
-        let inside = odd_before(quotes) ^ self.inside;
+        let inside = odd(quotes) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> 63);
         if marks.backslashes & !inside | marks.controls & inside != 0 {
             return Err(Unsound);
         }
-        Ok(Block {
+        words.push(Word {
             quotes,
             inside,
-            brackets: marks.brackets & !inside,
             backslashes: marks.backslashes,
-        })
+        });
+        Ok(marks.brackets & !inside)
     }
 
     /// The bytes that a backslash before them escapes: every second one of a run, and the byte
@@ -137,8 +145,8 @@ fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
         quotes: 0,
         backslashes: 0,
         brackets: 0,
-        high: 0,
         controls: 0,
+        ascii: block.is_ascii(),
     };
     for (place, word) in block.as_chunks::<8>().0.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -148,7 +156,6 @@ fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
         // `[` and `]` differ from `{` and `}` in this bit alone.
         let folded = word | 0x2020_2020_2020_2020;
         marks.brackets |= put(equal(folded, b'{') | equal(folded, b'}'));
-        marks.high |= put(gather(word & 0x8080_8080_8080_8080));
         // Adding makes bytes from 0x20 on reach the top bit, unless it is set anyway.
         let visible = (word & 0x7F7F_7F7F_7F7F_7F7F) + 0x6060_6060_6060_6060;
         marks.controls |= put(gather(!(visible | word) & 0x8080_8080_8080_8080));
@@ -176,8 +183,9 @@ mod avx2 {
     )]
 
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8,
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     };
 
     use super::{BLOCK_BYTES, Index, Marks, Seen, Unsound, blocks};
@@ -187,6 +195,7 @@ mod avx2 {
         is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("pclmulqdq")
     }
 
     /// The pass with AVX2; only where [`is_here`].
@@ -196,13 +205,22 @@ mod avx2 {
         unsafe { all(bytes, index) }
     }
 
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
     fn all(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
-        blocks(bytes, index, |block| marks(block))
+        blocks(bytes, index, (|block| marks(block), |bits| odd_before(bits)))
+    }
+
+    /// Multiplying without carries by all ones adds up, modulo two, all bits at or below each.
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
+    #[inline]
+    fn odd_before(bits: u64) -> u64 {
+        let bits = _mm_cvtsi64_si128(bits.cast_signed());
+        let sums = _mm_clmulepi64_si128::<0>(bits, _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(sums).cast_unsigned()
     }
 
     /// The marks of a block, by two halves of 32 bytes.
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
     #[inline]
     fn marks(block: &[u8; BLOCK_BYTES]) -> Marks {
         // SAFETY: a block has 64 bytes, and the loads ask for no alignment.
@@ -213,25 +231,26 @@ mod avx2 {
                 _mm256_loadu_si256(start.add(32).cast()),
             )
         };
-        let equal = |low, high, byte: u8| {
-            let wanted = _mm256_set1_epi8(byte.cast_signed());
-            mask(
-                _mm256_cmpeq_epi8(low, wanted),
-                _mm256_cmpeq_epi8(high, wanted),
-            )
+        let is = |half, byte: u8| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()));
+        let equal = |byte| mask(is(low, byte), is(high, byte));
+        let bracket = |half| {
+            let folded = _mm256_or_si256(half, _mm256_set1_epi8(0x20));
+            _mm256_or_si256(is(folded, b'{'), is(folded, b'}'))
         };
-        let bit = _mm256_set1_epi8(0x20);
         let last = _mm256_set1_epi8(0x1F);
-        let folded = (_mm256_or_si256(low, bit), _mm256_or_si256(high, bit));
+        let control = |half| _mm256_cmpeq_epi8(_mm256_max_epu8(half, last), last);
+        // One look at the smaller bytes of both halves: control characters are rare.
+        let controls = if _mm256_movemask_epi8(control(_mm256_min_epu8(low, high))) == 0 {
+            0
+        } else {
+            mask(control(low), control(high))
+        };
         Marks {
-            quotes: equal(low, high, b'"'),
-            backslashes: equal(low, high, b'\\'),
-            brackets: equal(folded.0, folded.1, b'{') | equal(folded.0, folded.1, b'}'),
-            high: mask(low, high),
-            controls: mask(
-                _mm256_cmpeq_epi8(_mm256_max_epu8(low, last), last),
-                _mm256_cmpeq_epi8(_mm256_max_epu8(high, last), last),
-            ),
+            quotes: equal(b'"'),
+            backslashes: equal(b'\\'),
+            brackets: mask(bracket(low), bracket(high)),
+            controls,
+            ascii: _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0,
         }
     }
 
@@ -248,5 +267,5 @@ mod avx2 {
 /// The pass without the processor's help, for tests.
 #[cfg(test)]
 pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
-    blocks(bytes, index, portable)
+    blocks(bytes, index, (portable, odd_before))
 }

@@ -166,10 +166,13 @@ impl Finder<'_> {
     }
 
     fn element(&mut self, number: u32, index: event::Index) -> Result<(), Odd> {
-        let pair = self.index.pairs()[number as usize];
-        let bytes = (pair.close - pair.open) as usize + 1;
-        if bytes > EVENT_BYTES_MAX
-            || pair.height as usize > EVENT_DEPTH_MAX
+        let object = Marked {
+            index: self.index,
+            payload: self.payload,
+            pair: number,
+        };
+        if object.bytes().len() > EVENT_BYTES_MAX
+            || object.is_deeper_than(EVENT_DEPTH_MAX)
             || self.elements.found.len() == ELEMENTS_MAX
         {
             return Err(Odd);
