@@ -18,6 +18,7 @@ use crate::scan::{Index, Marked};
 
 mod condition;
 mod core;
+mod guess;
 mod keywords;
 mod literals;
 mod slot;
@@ -27,6 +28,7 @@ mod walk;
 
 use condition::Truth;
 use core::Core;
+use guess::Guesses;
 use state::State;
 use trie::Trie;
 use walk::{Buffers, Walk};
@@ -70,8 +72,14 @@ pub(super) struct Scratch {
     state: State,
     buffers: Buffers,
     keywords: keywords::Buffers,
-    routes: Vec<Route>,
-    /// Whose routes they are.
+    routes: Routes,
+}
+
+/// The programs that a thread has needed.
+#[derive(Debug, Default)]
+struct Routes {
+    known: Vec<Route>,
+    /// Whose programs they are.
     programs: Option<Arc<Programs>>,
     last: usize,
 }
@@ -82,6 +90,7 @@ struct Route {
     readings: &'static [(&'static str, Reading)],
     sources: Vec<Logsource>,
     program: Option<Arc<Program>>,
+    guesses: Guesses,
 }
 
 /// A rule that may be met.
@@ -101,15 +110,18 @@ pub(super) fn possible(
     found: &mut Vec<Possible>,
 ) -> Option<()> {
     found.clear();
-    let program = scratch.program(engine, event)?;
-    let core = &*program.core;
     let Scratch {
         index,
         state,
         buffers,
         keywords,
-        ..
+        routes,
     } = scratch;
+    let Route {
+        program, guesses, ..
+    } = routes.route(engine, event);
+    let program = program.as_deref()?;
+    let core = &*program.core;
     let marked = match event.body {
         Body::Marked(marked) => marked,
         Body::Json(payload) if payload.len() > EVENT_BYTES_MAX => return None,
@@ -131,7 +143,8 @@ pub(super) fn possible(
         return Some(());
     }
     state.begin(core);
-    Walk::run(marked, (core, &program.trie), state, buffers).ok()?;
+    let walked = Walk::run(marked, (core, &program.trie), state, (buffers, guesses));
+    walked.ok()?;
     let searched = core.keywords.search(marked, core, (state, keywords));
     searched.ok()?;
     let mut say = |rule: u32, state: &mut State| {
@@ -186,25 +199,25 @@ fn whole<'a>(index: &'a Index, payload: &'a [u8]) -> Option<Marked<'a>> {
     })
 }
 
-impl Scratch {
-    /// The program that judges an event.
-    fn program(&mut self, engine: &Engine, event: &EventRef<'_>) -> Option<Arc<Program>> {
+impl Routes {
+    /// The route of an event.
+    fn route(&mut self, engine: &Engine, event: &EventRef<'_>) -> &mut Route {
         let ours = self.programs.as_ref();
         if !ours.is_some_and(|programs| Arc::ptr_eq(programs, &engine.programs)) {
-            self.routes.clear();
+            self.known.clear();
             self.programs = Some(Arc::clone(&engine.programs));
         }
         let readings = event.log_type.readings;
         let is = |route: &Route| {
             std::ptr::eq(route.readings, readings) && route.sources == event.logsources
         };
-        if !self.routes.get(self.last).is_some_and(is) {
-            self.last = match self.routes.iter().position(is) {
+        if !self.known.get(self.last).is_some_and(is) {
+            self.last = match self.known.iter().position(is) {
                 Some(place) => place,
                 None => self.learn(engine, event),
             };
         }
-        self.routes[self.last].program.clone()
+        &mut self.known[self.last]
     }
 
     /// Remembers the program of a log source; returns where.
@@ -213,13 +226,14 @@ impl Scratch {
             readings: event.log_type.readings,
             sources: event.logsources.to_vec(),
             program: engine.programs.program(engine, event),
+            guesses: Guesses::default(),
         };
-        if self.routes.len() < ROUTES_MAX {
-            self.routes.push(route);
-            return self.routes.len() - 1;
+        if self.known.len() < ROUTES_MAX {
+            self.known.push(route);
+            return self.known.len() - 1;
         }
         let place = (self.last + 1) % ROUTES_MAX;
-        self.routes[place] = route;
+        self.known[place] = route;
         place
     }
 }

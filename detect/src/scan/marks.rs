@@ -17,8 +17,6 @@ pub(super) struct Marks {
     brackets: u64,
     /// Control characters, which JSON's strings do not hold.
     controls: u64,
-    /// Whether all bytes are below 128.
-    ascii: bool,
 }
 
 /// What the pass saw besides brackets and strings.
@@ -34,10 +32,18 @@ pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
     if avx2::is_here() {
         return avx2::run(bytes, index);
     }
-    blocks(bytes, index, (portable, odd_before))
+    run_portable(bytes, index)
+}
+
+/// The pass without the processor's help.
+pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+    let backslashes = blocks(bytes, index, (portable, odd_before))?;
+    let ascii = bytes.is_ascii();
+    Ok(Seen { ascii, backslashes })
 }
 
 /// The pass, over whatever marks a block and says which bits have an odd number of ones at or below.
+/// Says whether there are backslashes.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -46,8 +52,8 @@ pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
 fn blocks(
     bytes: &[u8],
     index: &mut Index,
-    (marks, odd): (impl Fn(&[u8; BLOCK_BYTES]) -> Marks, impl Fn(u64) -> u64),
-) -> Result<Seen, Unsound> {
+    (mut marks, odd): (impl FnMut(&[u8; BLOCK_BYTES]) -> Marks, impl Fn(u64) -> u64),
+) -> Result<bool, Unsound> {
     let mut state = State::default();
     let (whole, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     let mut start = 0;
@@ -65,10 +71,7 @@ fn blocks(
     if state.inside != 0 {
         return Err(Unsound);
     }
-    Ok(Seen {
-        ascii: !state.high,
-        backslashes: state.backslashes != 0,
-    })
+    Ok(state.backslashes)
 }
 
 /// What one block leaves to the next.
@@ -78,9 +81,8 @@ struct State {
     inside: u64,
     /// 1 if the next byte is escaped.
     escaped: u64,
-    backslashes: u64,
-    /// Whether some byte was above 127.
-    high: bool,
+    /// Whether there was a backslash.
+    backslashes: bool,
 }
 
 impl State {
@@ -93,10 +95,9 @@ impl State {
         odd: impl Fn(u64) -> u64,
         words: &mut Vec<Word>,
     ) -> Result<u64, Unsound> {
-        self.high |= !marks.ascii;
-        self.backslashes |= marks.backslashes;
         let mut quotes = marks.quotes;
         if marks.backslashes | self.escaped != 0 {
+            self.backslashes = true;
             quotes &= !self.escaped_bytes(marks.backslashes);
         }
         // A byte is inside if an odd number of quotes stands at or before it.
@@ -146,7 +147,6 @@ fn portable(block: &[u8; BLOCK_BYTES]) -> Marks {
         backslashes: 0,
         brackets: 0,
         controls: 0,
-        ascii: block.is_ascii(),
     };
     for (place, word) in block.as_chunks::<8>().0.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -185,7 +185,7 @@ mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8,
         _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
     };
 
     use super::{BLOCK_BYTES, Index, Marks, Seen, Unsound, blocks};
@@ -207,7 +207,11 @@ mod avx2 {
 
     #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
     fn all(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
-        blocks(bytes, index, (|block| marks(block), |bits| odd_before(bits)))
+        let mut all = _mm256_setzero_si256();
+        let marks = |block: &_| marks(block, &mut all);
+        let backslashes = blocks(bytes, index, (marks, |bits| odd_before(bits)))?;
+        let ascii = _mm256_movemask_epi8(all) == 0;
+        Ok(Seen { ascii, backslashes })
     }
 
     /// Multiplying without carries by all ones adds up, modulo two, all bits at or below each.
@@ -219,10 +223,10 @@ mod avx2 {
         _mm_cvtsi128_si64(sums).cast_unsigned()
     }
 
-    /// The marks of a block, by two halves of 32 bytes.
+    /// The marks of a block, by two halves of 32 bytes. The bits of its bytes are added to `all`.
     #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
     #[inline]
-    fn marks(block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn marks(block: &[u8; BLOCK_BYTES], all: &mut __m256i) -> Marks {
         // SAFETY: a block has 64 bytes, and the loads ask for no alignment.
         let (low, high): (__m256i, __m256i) = unsafe {
             let start = block.as_ptr();
@@ -231,6 +235,7 @@ mod avx2 {
                 _mm256_loadu_si256(start.add(32).cast()),
             )
         };
+        *all = _mm256_or_si256(*all, _mm256_or_si256(low, high));
         let is = |half, byte: u8| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()));
         let equal = |byte| mask(is(low, byte), is(high, byte));
         let bracket = |half| {
@@ -250,7 +255,6 @@ mod avx2 {
             backslashes: equal(b'\\'),
             brackets: mask(bracket(low), bracket(high)),
             controls,
-            ascii: _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0,
         }
     }
 
@@ -262,10 +266,4 @@ mod avx2 {
         let high = _mm256_movemask_epi8(high).cast_unsigned();
         u64::from(low) | (u64::from(high) << 32)
     }
-}
-
-/// The pass without the processor's help, for tests.
-#[cfg(test)]
-pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
-    blocks(bytes, index, (portable, odd_before))
 }

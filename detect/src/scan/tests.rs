@@ -49,7 +49,11 @@ fn by_index(index: &Index) -> (Vec<usize>, Vec<(u32, u32, u32)>) {
     }
     let height = |pair| {
         let (index, payload) = (index, [].as_slice());
-        let marked = Marked { index, payload, pair };
+        let marked = Marked {
+            index,
+            payload,
+            pair,
+        };
         let height = u32::try_from(marked.height()).unwrap();
         assert!(index.depth >= height);
         height

@@ -130,13 +130,13 @@ impl Slot {
         !self.predicates.is_empty()
     }
 
-    /// Holds a string against all tests. `text` is UTF-8.
+    /// Holds a string against all tests. `text` is UTF-8; if it is `ascii`, folding its case leaves its
+    /// length alone.
     #[inline]
-    pub(super) fn text(&self, text: &[u8], hits: &mut Hits<'_>) {
-        let ascii = text.is_ascii();
-        if self.others.is_empty()
+    pub(super) fn text(&self, text: &[u8], ascii: bool, hits: &mut Hits<'_>) {
+        if ascii
+            && self.others.is_empty()
             && self.exact.is_empty()
-            && ascii
             && !self.folded.may_hold(text.len())
         {
             return;
@@ -182,7 +182,10 @@ impl Slot {
     /// Holds a scalar against all tests.
     pub(super) fn value(&self, scalar: &Value<'_>, hits: &mut Hits<'_>) {
         match scalar {
-            Value::Text(text) => self.text(text.raw().as_bytes(), hits),
+            Value::Text(text) => {
+                let text = text.raw().as_bytes();
+                self.text(text, text.is_ascii(), hits);
+            }
             Value::Number(written) => self.number(scalar, written, hits),
             Value::Bool(_) => self.scalar(scalar, Kind::Bool, hits),
             Value::Null | Value::Array(_) | Value::Object(_) => {}

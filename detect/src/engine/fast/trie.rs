@@ -6,7 +6,7 @@ use super::core::Core;
 use crate::event::Reading;
 
 /// No node.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// A key that holds dots and is part of a longer name.
 pub(super) const ODD: u32 = u32::MAX - 1;
@@ -40,6 +40,8 @@ pub(super) struct Trie {
 /// A place on the way of some path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
+    /// Its number in the tree.
+    pub(super) number: u32,
     slots: (u32, u32),
     below: (u32, u32),
     cells: (u32, u32),
@@ -70,7 +72,7 @@ const FREE: Cell = Cell {
 };
 
 /// Where a key leads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
     pub(super) node: u32,
     pub(super) group: u32,
@@ -260,6 +262,7 @@ impl Builder<'_> {
         let below = self.below();
         for (draft, below) in self.drafts.iter().zip(below) {
             let mut node = Node {
+                number: len(&trie.nodes),
                 slots: range(&mut trie.slots, &draft.slots),
                 below: range(&mut trie.below, &below),
                 cells: (len(&trie.cells), 0),

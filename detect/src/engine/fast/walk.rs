@@ -4,6 +4,7 @@ use std::str::from_utf8;
 
 use super::Odd;
 use super::core::Core;
+use super::guess::{Foreseen, Guesses, Trail};
 use super::slot::{Folder, Hits};
 use super::state::State;
 use super::trie::{Node, ODD, Trie};
@@ -32,6 +33,7 @@ pub(super) struct Walk<'w> {
     trie: &'w Trie,
     state: &'w mut State,
     buffers: &'w mut Buffers,
+    guesses: &'w mut Guesses,
     /// The next bracket pair.
     pair: usize,
 }
@@ -42,7 +44,7 @@ impl<'w> Walk<'w> {
         marked: Marked<'w>,
         (core, trie): (&'w Core, &'w Trie),
         state: &'w mut State,
-        buffers: &'w mut Buffers,
+        (buffers, guesses): (&'w mut Buffers, &'w mut Guesses),
     ) -> Result<(), Odd> {
         if buffers.seen.len() < trie.groups || buffers.object > u32::MAX / 2 {
             buffers.seen.clear();
@@ -60,6 +62,7 @@ impl<'w> Walk<'w> {
             trie,
             state,
             buffers,
+            guesses,
             pair: marked.pair as usize,
         };
         walk.object(trie.node(0))
@@ -88,21 +91,17 @@ impl<'w> Walk<'w> {
         if at == close {
             return Ok(());
         }
+        let mut trail = self.guesses.begin(node.number);
         loop {
             if self.byte(at)? != b'"' {
                 return Err(Odd);
             }
-            let end = self.marked.index.next_quote(at + 1);
-            let edge = self.trie.edge(node, self.bytes, at + 1, end);
-            if self.marked.index.has_backslash(at, end) {
-                return Err(Odd);
-            }
-            let colon = blanks(self.bytes, end + 1);
-            if self.byte(colon)? != b':' {
-                return Err(Odd);
-            }
-            at = blanks(self.bytes, colon + 1);
-            at = match edge {
+            let key = match self.guesses.foresee(&mut trail, self.bytes, at + 1) {
+                Some(key) => key,
+                None => self.key(node, at + 1, &mut trail)?,
+            };
+            at = blanks(self.bytes, at + 1 + key.len);
+            at = match key.edge {
                 None => self.skip(at)?,
                 Some(edge) => {
                     if edge.node == ODD || self.buffers.seen[edge.group as usize] == object {
@@ -119,6 +118,28 @@ impl<'w> Walk<'w> {
                 _ => return Err(Odd),
             }
         }
+    }
+
+    /// A key, which begins at `start`, that was not due.
+    fn key(&mut self, node: &Node, start: usize, trail: &mut Trail) -> Result<Foreseen, Odd> {
+        if let Some(key) = self.guesses.skip(trail, self.bytes, start) {
+            return Ok(key);
+        }
+        let end = self.marked.index.next_quote(start);
+        if self.marked.index.has_backslash(start, end) {
+            return Err(Odd);
+        }
+        let colon = blanks(self.bytes, end + 1);
+        if self.byte(colon)? != b':' {
+            return Err(Odd);
+        }
+        let edge = self.trie.edge(node, self.bytes, start, end);
+        if colon == end + 1 {
+            let text = &self.bytes[start..=colon];
+            self.guesses.learn(trail, text, edge);
+        }
+        let len = colon + 1 - start;
+        Ok(Foreseen { edge, len })
     }
 
     /// Steps over a value; returns where it ends.
@@ -176,31 +197,39 @@ impl<'w> Walk<'w> {
 
     /// The string whose text stands at `start..end`.
     fn string(&mut self, node: &'w Node, start: usize, end: usize) -> Result<(), Odd> {
-        let (core, trie) = (self.core, self.trie);
-        let slots = trie.slots(node);
-        if slots.is_empty() && !node.goes_on() {
+        if self.trie.slots(node).is_empty() && !node.goes_on() {
             return Ok(());
+        }
+        let text = &self.bytes[start..end];
+        if !self.marked.index.has_backslash(start, end) {
+            return self.text(node, text, self.marked.index.is_ascii());
         }
         let mut plain = std::mem::take(&mut self.buffers.plain);
         plain.clear();
-        let mut text = &self.bytes[start..end];
-        if self.marked.index.has_backslash(start, end) {
-            let written = from_utf8(text).map_err(|_| Odd)?;
-            value::unescape(written, &mut plain).map_err(|_| Odd)?;
-            text = plain.as_bytes();
-        }
+        let written = from_utf8(text).map_err(|_| Odd)?;
+        value::unescape(written, &mut plain).map_err(|_| Odd)?;
+        let told = self.text(node, plain.as_bytes(), plain.is_ascii());
+        self.buffers.plain = plain;
+        told
+    }
+
+    /// A text without its escapes.
+    fn text(&mut self, node: &'w Node, text: &[u8], ascii: bool) -> Result<(), Odd> {
+        let (core, trie) = (self.core, self.trie);
         // Text that is JSON only looks like text.
-        let open = text.trim_ascii_start().first();
-        if node.json_text && node.goes_on() && matches!(open, Some(b'{' | b'[')) {
-            for slot in trie.below(node) {
-                self.state.leave_slot_open(core, *slot);
+        if node.json_text && node.goes_on() {
+            let open = text.trim_ascii_start().first();
+            if matches!(open, Some(b'{' | b'[')) {
+                for slot in trie.below(node) {
+                    self.state.leave_slot_open(core, *slot);
+                }
             }
         }
         let mut hits = self.hits();
-        for slot in slots {
+        for slot in trie.slots(node) {
             let slot = &core.slots[*slot as usize];
             if slot.reads_values() {
-                slot.text(text, &mut hits);
+                slot.text(text, ascii, &mut hits);
                 if !node.readings.is_empty() {
                     for value in made(node, text).ok_or(Odd)? {
                         slot.value(&value, &mut hits);
@@ -208,7 +237,6 @@ impl<'w> Walk<'w> {
                 }
             }
         }
-        self.buffers.plain = plain;
         Ok(())
     }
 
