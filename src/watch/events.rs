@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind,
+};
 
 /// What is watched.
 #[derive(Debug, Default)]
@@ -23,7 +28,7 @@ pub struct Watching {
     /// What could not be watched.
     pub unwatched: Vec<(PathBuf, notify::Error)>,
     /// Ends when it is dropped.
-    _watcher: RecommendedWatcher,
+    _watcher: Arc<Mutex<RecommendedWatcher>>,
 }
 
 impl Roots {
@@ -44,18 +49,63 @@ impl Roots {
         self.add(path);
     }
 
-    /// Calls `changed` when something may have changed.
+    /// Calls `changed` when something may have changed. A folder that another one takes the place of is
+    /// watched on under its name.
     ///
     /// # Errors
-    /// When the system gives no events at all.
-    pub fn watch(&self, changed: impl Fn() + Send + 'static) -> notify::Result<Watching> {
+    /// When the system gives no events at all, or no thread that watches on.
+    pub fn watch(&self, changed: impl Fn() + Send + Sync + 'static) -> notify::Result<Watching> {
         let concern = Concern::of(self);
-        let seen = move |event: notify::Result<Event>| {
-            if event.map_or(true, |event| concern.is_change(&event)) {
+        let changed = Arc::new(changed);
+        // One replacement that is waiting says all that there is to say.
+        let (replaced, replacements) = sync_channel(1);
+        let watcher = notify::recommended_watcher(seen(concern, replaced, Arc::clone(&changed)))?;
+        let watcher = Arc::new(Mutex::new(watcher));
+        let standing = Arc::downgrade(&watcher);
+        let (folders, above) = (self.folders.clone(), self.above());
+        let watch_on = move || {
+            // Not where events are told: there the watcher waits for whoever is told.
+            while replacements.recv().is_ok() {
+                let Some(watcher) = standing.upgrade() else {
+                    return;
+                };
+                let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+                for folder in &folders {
+                    watcher.unwatch(folder).ok();
+                }
+                // One may have stood above another.
+                look_above(&mut watcher, &above);
+                for folder in &folders {
+                    // One that is gone is seen when it comes back.
+                    watcher.watch(folder, RecursiveMode::Recursive).ok();
+                }
+                drop(watcher);
+                // What was written before the watch stood told nobody.
                 changed();
             }
         };
-        let mut watcher = notify::recommended_watcher(seen)?;
+        thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(watch_on)
+            .map_err(notify::Error::io)?;
+        let unwatched = self.begin(&mut watcher.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Watching {
+            unwatched,
+            _watcher: watcher,
+        })
+    }
+
+    /// Where the folders stand that may be replaced as a whole.
+    fn above(&self) -> Vec<PathBuf> {
+        let above = self.folders.iter().map(|folder| parent(folder).to_owned());
+        let above: BTreeSet<PathBuf> = above.collect();
+        let whole = |path: &PathBuf| self.folders.iter().any(|folder| path.starts_with(folder));
+        above.into_iter().filter(|path| !whole(path)).collect()
+    }
+
+    /// Begins to watch everything; gives back what cannot be watched.
+    fn begin(&self, watcher: &mut RecommendedWatcher) -> Vec<(PathBuf, notify::Error)> {
+        look_above(watcher, &self.above());
         // Editors replace a file by another, so that a watch over the file itself would end.
         let of_files = self.files.iter().map(|file| parent(file));
         let flat: BTreeSet<&Path> = of_files
@@ -73,10 +123,31 @@ impl Roots {
                 unwatched.push((folder.to_owned(), error));
             }
         }
-        Ok(Watching {
-            unwatched,
-            _watcher: watcher,
-        })
+        unwatched
+    }
+}
+
+/// Looks whether something takes the place of a folder. Where the folder above cannot be watched, that
+/// is found by polling.
+fn look_above(watcher: &mut RecommendedWatcher, above: &[PathBuf]) {
+    for folder in above {
+        watcher.watch(folder, RecursiveMode::NonRecursive).ok();
+    }
+}
+
+/// What is done about an event.
+fn seen(
+    concern: Concern,
+    replaced: SyncSender<()>,
+    changed: Arc<impl Fn() + Send + Sync + 'static>,
+) -> impl Fn(notify::Result<Event>) + Send + 'static {
+    move |event| {
+        if event.as_ref().is_ok_and(|event| concern.is_replaced(event)) {
+            replaced.try_send(()).ok();
+        }
+        if event.map_or(true, |event| concern.is_change(&event)) {
+            changed();
+        }
     }
 }
 
@@ -117,6 +188,15 @@ impl Concern {
         let mut paths = event.paths.iter();
         // An event without a path is about events that were lost.
         !event.kind.is_access() && (event.paths.is_empty() || paths.any(|path| self.holds(path)))
+    }
+
+    /// Whether a folder came, went or took the place of another one.
+    fn is_replaced(&self, event: &Event) -> bool {
+        let moves = matches!(
+            event.kind,
+            EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+        );
+        moves && event.paths.iter().any(|path| self.folders.contains(path))
     }
 
     /// Whether what stands at a path matters: a file that is named, what a folder holds unless it is
@@ -204,6 +284,34 @@ mod tests {
             changes.recv_timeout(PATIENCE).unwrap();
             symlink("..1", at("next")).unwrap();
         }
+    }
+
+    #[test]
+    fn a_folder_that_takes_the_place_of_another_is_watched_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["rules", "next"] {
+            fs::create_dir_all(at(name).join("azure")).unwrap();
+        }
+        let mut roots = Roots::default();
+        roots.add(at("rules"));
+        let (_watching, changes) = watched(&roots);
+        fs::rename(at("rules"), at("old")).unwrap();
+        fs::rename(at("next"), at("rules")).unwrap();
+        // The watch stands at some moment after that; from then on each file is an event of its own.
+        let mut seen = 0;
+        for number in 0..300 {
+            while changes.try_recv().is_ok() {}
+            fs::write(at("rules/azure").join(format!("{number}.yml")), "").unwrap();
+            seen = match changes.recv_timeout(PATIENCE / 300) {
+                Ok(()) => seen + 1,
+                Err(_) => 0,
+            };
+            if seen == 3 {
+                return;
+            }
+        }
+        panic!("no events");
     }
 
     #[test]
