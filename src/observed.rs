@@ -29,12 +29,29 @@ pub fn observed(traffic: Option<&Path>) -> anyhow::Result<Observed> {
     Ok(Observed::new(log_type::all().collect(), samples, traffic))
 }
 
+/// Whether a file can be added to: it is a regular one, or none yet.
+///
+/// # Errors
+/// When something else stands there, such as a folder or a pipe; the status is [`Exit::Usage`].
+pub fn can_add_to(path: &Path) -> anyhow::Result<()> {
+    // It is replaced by a new file, so that a pipe would be no pipe any more, and never be read.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        let error = anyhow!(
+            "`{}` is no regular file: observed fields are added to one, or make a new one",
+            path.display()
+        );
+        return Err(error.context(Exit::Usage));
+    }
+    Ok(())
+}
+
 /// Adds fields to a file, which is made if it is not there.
 ///
 /// # Errors
 /// When there is a file that holds no observed fields (it is left as it is), or when the new one cannot
 /// be written.
 pub fn add_to(path: &Path, mut fields: Fields) -> anyhow::Result<Fields> {
+    can_add_to(path)?;
     if path.exists() {
         fields.merge(read(path)?);
     }

@@ -131,6 +131,12 @@ fn unwrap<'a>(payload: Value<'a>, records: &mut Vec<Value<'a>>) -> Result<(), St
         if says_placeholder(&item) {
             return Err("an event says `${time}` or `${n}`, which a case would replace".to_owned());
         }
+        if let Some(number) = beyond(&item) {
+            return Err(format!(
+                "an event says the number `{number}`, which is larger than a case can say: make it \
+                 smaller, or put the event into a file that the case names by `file`"
+            ));
+        }
         if records.len() == RECORDS_MAX {
             return Err(format!("a case is made of {RECORDS_MAX} events at most"));
         }
@@ -151,6 +157,28 @@ fn says_placeholder(value: &Value<'_>) -> bool {
             members.iter().any(|(_, member)| says_placeholder(member))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The first number that YAML, read back, would not say: an integer of more than 64 bits, or a fraction
+/// without end.
+fn beyond<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    match value {
+        Value::Number(digits) => {
+            let is_whole = !digits.contains(['.', 'e', 'E']);
+            let fits = if is_whole {
+                digits.parse::<i64>().is_ok()
+            } else {
+                digits.parse::<f64>().is_ok_and(f64::is_finite)
+            };
+            (!fits).then_some(digits)
+        }
+        Value::Array(items) => items.iter().find_map(beyond),
+        Value::Object(object) => {
+            let members = object.members();
+            members.iter().find_map(|(_, member)| beyond(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Text(_) => None,
     }
 }
 
@@ -310,6 +338,19 @@ mod tests {
                 record(HEAD, &[EVENT], Some(existing)).is_err(),
                 "{existing}"
             );
+        }
+    }
+
+    #[test]
+    fn number_that_a_case_cannot_say_is_named() {
+        for number in ["1e999", "-1e999", "18446744073709551616"] {
+            let event = EVENT.replace("\"errorCode\":0", &format!("\"errorCode\":{number}"));
+            let refused = record(HEAD, &[event], None).expect_err(number);
+            assert!(refused.contains(&format!("`{number}`")), "{refused}");
+        }
+        for number in ["-0", "9223372036854775807", "1e300"] {
+            let event = EVENT.replace("\"errorCode\":0", &format!("\"errorCode\":{number}"));
+            record(HEAD, &[event], None).expect(number);
         }
     }
 

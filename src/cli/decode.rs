@@ -77,6 +77,9 @@ pub struct Args {
 /// # Errors
 /// When the source cannot be asked or standard output is gone.
 pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
+    if let Some(path) = &args.observe {
+        observed::can_add_to(path)?;
+    }
     let mut printer = Printer::new(args.format, Hints::default());
     printer.observed = args.observe.as_ref().map(|_| Fields::default());
     let failed = if let (Some(config), Some(source)) = (&args.config, &args.source) {

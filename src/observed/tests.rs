@@ -55,3 +55,22 @@ fn a_file_of_another_kind_is_left_as_it_is() {
     assert_eq!(Exit::of(&error), Exit::Usage);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "dear diary");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_neither_waited_for_nor_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for path in [socket.as_path(), dir.path(), Path::new("/dev/null")] {
+        for error in [
+            can_add_to(path).unwrap_err(),
+            add_to(path, Fields::default()).unwrap_err(),
+        ] {
+            assert_eq!(Exit::of(&error), Exit::Usage);
+            assert!(format!("{error:#}").contains("no regular file"));
+        }
+    }
+    assert!(!socket.metadata().unwrap().is_file());
+    can_add_to(&dir.path().join("new.json")).unwrap();
+}
