@@ -12,7 +12,7 @@ use palisade_detect::diagnostic::{self, Color, Diagnostic, Place, code};
 use palisade_detect::engine::{Engine, EngineOptions};
 use palisade_detect::lint::{self, Sheet, Workspace};
 use palisade_detect::observed::Observed;
-use palisade_detect::pipeline::{self, Pipeline};
+use palisade_detect::pipeline::{self, Pipeline, placeholders};
 use palisade_detect::rule::parse::{self, Parsed, RuleDocument};
 use palisade_detect::rule::{RuleFile, RuleSet, lists as lists_of_rules};
 use palisade_detect::time::Timestamp;
@@ -271,7 +271,7 @@ fn load_from(
             said.retain(|one| one.is_error() || !silent(&one.place));
             loaded
         }
-        _ => read.compile(options, |judged| {
+        _ => read.compile(options, |judged, _| {
             keep(judged);
             Vec::new()
         }),
@@ -391,7 +391,7 @@ pub fn load_with_lists(
     let found = lists::in_memory(lists, &mut parsed.rules);
     parsed.diagnostics.extend(found.problems);
     let read = Read::all(parsed.rules, parsed.diagnostics, (files, maps, &[]));
-    let mut loaded = read.compile(options, |_| Vec::new());
+    let mut loaded = read.compile(options, |_, _| Vec::new());
     loaded.findings.keep_texts(&found.texts);
     loaded
 }
@@ -482,8 +482,9 @@ impl<'a> Read<'a> {
         let pipelines = sheets(self.maps, &mut Vec::new());
         let texts = [self.files, self.maps, self.cases];
         let [files, ..] = texts;
-        let mut loaded = self.compile(options, |judged| {
-            lint::lint(&Workspace {
+        let mut loaded = self.compile(options, |judged, maps| {
+            let mut found = placeholders::unknown(documents, maps);
+            found.extend(lint::lint(&Workspace {
                 files,
                 documents,
                 rules: written,
@@ -492,9 +493,11 @@ impl<'a> Read<'a> {
                 cases: &cases,
                 observed: lint.observed,
                 now: lint.now,
-            })
+            }));
+            found
         });
         let found = &mut loaded.findings;
+        placeholders::mark(documents, &mut found.diagnostics);
         let all = texts.into_iter().flatten();
         let all = all.map(|file| (&file.name, file.bytes.as_slice()));
         lint::allow::apply(all, &mut found.diagnostics);
@@ -504,11 +507,12 @@ impl<'a> Read<'a> {
         loaded
     }
 
-    /// From rules as written to an engine; `look` is shown the rules as they will be judged.
+    /// From rules as written to an engine; `look` is shown the rules as they will be judged, and the
+    /// pipelines that made them so.
     fn compile(
         self,
         options: EngineOptions,
-        look: impl FnOnce(&RuleSet) -> Vec<Diagnostic>,
+        look: impl FnOnce(&RuleSet, &[Pipeline]) -> Vec<Diagnostic>,
     ) -> Loaded {
         let (mut set, mut diagnostics, mut list) = (self.set, self.problems, self.list);
         let pipelines: Option<Vec<Pipeline>> = match pipeline::parse(self.maps) {
@@ -522,7 +526,7 @@ impl<'a> Read<'a> {
         let standing = Standing::of(&set, self.maps, options);
         let engine = pipelines.map(|pipelines| {
             diagnostics.extend(pipeline::apply(&pipelines, &mut set));
-            diagnostics.extend(look(&set));
+            diagnostics.extend(look(&set, &pipelines));
             let (engine, problems) = Engine::compile(set, options);
             diagnostics.extend(problems);
             engine

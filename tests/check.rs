@@ -490,6 +490,31 @@ fn what_is_wrong_is_said_once_and_in_the_words_of_the_file() {
 }
 
 #[test]
+fn placeholder_without_a_value_is_said_beside_other_errors_and_marked_itself() {
+    let pipeline = "vars: {known: [a]}\ntransformations: [{type: value_placeholders}]\n";
+    let column = "    A|expand: ['%known%', '".len() + 1;
+    for (more, code) in [("", None), ("    B|frobnicate: x\n", Some("PAL0302 error"))] {
+        let entry = format!("    A|expand: ['%known%', '%lost%']\n{more}    ResultType: '50053'");
+        let dir = folder(&RULE.replace("    ResultType: '50053'", &entry));
+        put(dir.path(), "pipeline.yml", pipeline);
+        let args = ["--pipeline", "pipeline.yml", "rules"];
+        let (_, found) = findings(dir.path(), &args);
+        let errors = found.iter().filter(|one| one.ends_with("error"));
+        let expected = ["PAL0308 error"].into_iter().chain(code);
+        let (mut errors, mut expected): (Vec<_>, Vec<_>) = (errors.collect(), expected.collect());
+        errors.sort();
+        expected.sort_unstable();
+        assert_eq!(errors, expected);
+        let text = stdout(&check(dir.path(), &args));
+        assert!(
+            text.contains(&format!("locked.yml:15:{column}\n")),
+            "{text}"
+        );
+        assert!(text.contains("`%lost%`"), "{text}");
+    }
+}
+
+#[test]
 fn timeframe_of_old_aggregations_is_no_search() {
     let rule = RULE.replace(
         "  condition: selection",

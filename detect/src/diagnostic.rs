@@ -122,7 +122,7 @@ impl Edit {
 }
 
 impl Diagnostic {
-    /// An error of this code at this place.
+    /// An error of this code at this place, with the help that its code has.
     pub fn error(code: Code, place: &Place, message: impl Into<String>) -> Self {
         Self {
             code: code.id,
@@ -130,7 +130,7 @@ impl Diagnostic {
             severity: Severity::Error,
             place: place.clone(),
             message: message.into(),
-            help: None,
+            help: code.help.map(str::to_owned),
             rule: None,
             fix: None,
         }

@@ -15,12 +15,14 @@ use crate::rule::{Detection, Filter, PalisadeKeys, RuleFile, RuleSet, filter, li
 
 mod conditions;
 mod names;
+pub mod placeholders;
 mod read;
 mod transform;
+mod words;
 
 pub use names::Names;
-pub use read::{COMMON as COMMON_KEYS, TYPES as TRANSFORMATIONS};
 use transform::Transformation;
+pub use words::{COMMON as COMMON_KEYS, TYPES as TRANSFORMATIONS};
 
 /// A sequence of transformations, in order.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,14 @@ pub struct Pipeline {
     /// Values of placeholders by name.
     vars: BTreeMap<String, Vec<String>>,
     transformations: Vec<Transformation>,
+}
+
+impl Pipeline {
+    /// Whether it gives the placeholder a value in some rule.
+    fn replaces(&self, name: &str) -> bool {
+        let mut transformations = self.transformations.iter();
+        transformations.any(|one| one.replaces(name, &self.vars))
+    }
 }
 
 /// Reads pipeline files and orders them by ascending priority.

@@ -18,6 +18,9 @@ const STEP_KEYS: &[&str] = &["at", "repeat", "every", "record", "file", "select"
 /// Keys of an entry of `fires`.
 const FIRES_KEYS: &[&str] = &["rule", "times"];
 
+/// Help where there are no cases.
+const CASES_HELP: &str = "write `cases:`, and below it each case behind a dash";
+
 /// Reads a case file, as much of it as can be; [`CaseFile::problems`] says what is wrong with it.
 pub fn parse(file: &RuleFile) -> CaseFile {
     let mut read = Form::default();
@@ -31,7 +34,8 @@ pub fn parse(file: &RuleFile) -> CaseFile {
             }
             if documents.is_empty() {
                 let place = Place::start_of(&file.name);
-                read.say(code::CASE_MISSING, &place, "a case file without `cases`");
+                read.say(code::CASE_MISSING, &place, "a case file without `cases`")
+                    .help = Some(CASES_HELP.to_owned());
             }
         }
     }
@@ -59,14 +63,21 @@ impl Form {
 
     fn wrong_type(&mut self, key: &str, node: &Node, expected: &str) {
         let message = format!("`{key}` is {}, expected {expected}", node.type_name());
-        self.say(code::CASE_TYPE, &node.place, message);
+        let help = match (node.as_text(), expected) {
+            (Some("yes" | "on"), _) if key == "fires" => "write `true`".to_owned(),
+            (Some("no" | "off"), _) if key == "fires" => "write `false`".to_owned(),
+            (_, "text") if node.is_scalar() => "put it in quotes".to_owned(),
+            _ => format!("write {expected}"),
+        };
+        self.say(code::CASE_TYPE, &node.place, message).help = Some(help);
     }
 
     /// Whether the node is a mapping; keys that it may not have are reported.
     fn keys(&mut self, node: &Node, known: &[&str], what: &str) -> bool {
         let Some(map) = node.as_map() else {
             let message = format!("{what} is {}, expected a mapping", node.type_name());
-            self.say(code::CASE_TYPE, &node.place, message);
+            let help = format!("its keys are `{}`", known.join("`, `"));
+            self.say(code::CASE_TYPE, &node.place, message).help = Some(help);
             return false;
         };
         for (key, _) in map {
@@ -96,7 +107,8 @@ impl Form {
                 code::CASE_MISSING,
                 &document.place,
                 "a case file without `cases`",
-            );
+            )
+            .help = Some(CASES_HELP.to_owned());
             return;
         };
         let Some(list) = cases.as_seq() else {
@@ -190,14 +202,16 @@ impl Form {
         }
         let Some(rule) = node.get_some("rule") else {
             let message = "an entry of `fires` without `rule`";
-            self.say(code::CASE_MISSING, &node.place, message);
+            self.say(code::CASE_MISSING, &node.place, message).help =
+                Some("write `rule:` with the id, name or title of a rule".to_owned());
             return None;
         };
         let times = node.get_some("times").and_then(|times| {
             let count = times.as_int().and_then(|int| u64::try_from(int).ok());
             if count.is_none() {
                 let message = "`times` is a whole number from 0";
-                self.say(code::CASE_VALUE, &times.place, message);
+                self.say(code::CASE_VALUE, &times.place, message).help =
+                    Some("write how often it fires, such as `times: 2`".to_owned());
             }
             count
         });
@@ -261,7 +275,8 @@ impl Form {
             (Some(record), None) => {
                 if let Some((key, _)) = node.entry("select") {
                     let message = "`select` without `file`";
-                    self.say(code::CASE_MISSING, &key.place, message);
+                    self.say(code::CASE_MISSING, &key.place, message).help =
+                        Some("name the `file` that it selects from, or take it out".to_owned());
                 }
                 self.json_like(record);
                 Content::Inline(record.clone())
@@ -269,7 +284,8 @@ impl Form {
             (None, Some(file)) => self.file(file, node.get_some("select"))?,
             (Some(_), Some(file)) => {
                 let message = "an entry of `records` has either `record` or `file`";
-                self.say(code::CASE_VALUE, &file.place, message);
+                self.say(code::CASE_VALUE, &file.place, message).help =
+                    Some("take one of the two out, or write two entries".to_owned());
                 return None;
             }
             (None, None) => {
@@ -294,7 +310,8 @@ impl Form {
         };
         let Some(number) = count.as_int().filter(|int| *int >= 0) else {
             let message = "`repeat` is a whole number from 0";
-            self.say(code::CASE_VALUE, &count.place, message);
+            self.say(code::CASE_VALUE, &count.place, message).help =
+                Some("write how many records it stands for, such as `repeat: 5`".to_owned());
             return 1;
         };
         // Beyond the limit the case is refused as a whole.
@@ -308,9 +325,9 @@ impl Form {
         match value.as_text() {
             Some("0s") => Span::ZERO,
             text => text.and_then(span).unwrap_or_else(|| {
-                let message =
-                    format!("`{key}` is a time span such as `0s`, `30s`, `1.5s`, `5m`, `1h`");
-                self.say(code::CASE_VALUE, &value.place, message);
+                let message = format!("`{key}` cannot be `{}`", written(value));
+                self.say(code::CASE_VALUE, &value.place, message).help =
+                    Some("write a time span such as `0s`, `30s`, `1.5s`, `5m` or `1h`".to_owned());
                 Span::ZERO
             }),
         }
@@ -338,7 +355,8 @@ impl Form {
             let number = usize::try_from(number).ok().filter(|number| *number > 0);
             if number.is_none() {
                 let message = "records are counted from 1";
-                self.say(code::CASE_SELECT, &node.place, message);
+                self.say(code::CASE_SELECT, &node.place, message).help =
+                    Some("write `select: 1` for the first one".to_owned());
             }
             return number.map(Select::Number);
         }
@@ -369,7 +387,9 @@ impl Form {
             Yaml::Float(float) => {
                 if !float.is_finite() {
                     let message = "JSON has no such number";
-                    self.say(code::CASE_VALUE, &node.place, message);
+                    self.say(code::CASE_VALUE, &node.place, message).help = Some(
+                        "write a smaller one; what events say in words stands in quotes".to_owned(),
+                    );
                 }
             }
             Yaml::Seq(list) => {
@@ -388,6 +408,17 @@ impl Form {
                 }
             }
         }
+    }
+}
+
+/// A value as it is written, for messages.
+fn written(node: &Node) -> String {
+    match &node.value {
+        Yaml::Text(text) => text.clone(),
+        Yaml::Int(int) => int.to_string(),
+        Yaml::Float(float) => float.to_string(),
+        Yaml::Bool(truth) => truth.to_string(),
+        Yaml::Null | Yaml::Seq(_) | Yaml::Map(_) => node.type_name().to_owned(),
     }
 }
 

@@ -172,7 +172,9 @@ fn chosen(
     let reader = reader.map_err(|error| unusable(place, error))?;
     let mut chosen = Vec::new();
     let mut bytes = 0_usize;
+    let mut read = 0_usize;
     for (number, record) in (1..).zip(reader) {
+        read = number;
         bytes = bytes.saturating_add(record.payload.len());
         if number > RECORDS_MAX as usize || bytes > RECORD_BYTES_MAX {
             let limit =
@@ -196,7 +198,19 @@ fn chosen(
     }
     if chosen.is_empty() {
         let message = "this selects no record of the file";
-        return Err(Diagnostic::error(code::CASE_SELECT, select_place, message));
+        let help = match select {
+            Select::All => "put a record into it".to_owned(),
+            Select::Number(_) => format!("the file holds {read}: write a number up to that"),
+            Select::Pointer(_) => {
+                "write a pointer to a part that a record has, such as `/records/0`".to_owned()
+            }
+            Select::Field(field, _) => format!(
+                "values are compared letter by letter: see with `palisade decode` what the events \
+                 have as `{field}`"
+            ),
+        };
+        let problem = Diagnostic::error(code::CASE_SELECT, select_place, message);
+        return Err(problem.with_help(help));
     }
     Ok(chosen)
 }

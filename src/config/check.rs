@@ -45,7 +45,8 @@ impl Reader<'_> {
         let label = check.full("levels");
         let Some(entries) = node.as_map() else {
             let message = format!("`{label}` must be a mapping, not {}", node.type_name());
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let help = "write a code and its level on each line, such as `PAL1001: deny`";
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return levels;
         };
         for (key, value) in entries {
@@ -55,13 +56,15 @@ impl Reader<'_> {
                 Err(help) => {
                     let message = format!("`{label}` names `{name}`, which is no code");
                     let problem = Diagnostic::error(code::CONFIG_VALUE, &key.place, message);
-                    self.problems.push(problem.with_help_from(help));
+                    let help = help.unwrap_or_else(|| "codes look like `PAL1001`".to_owned());
+                    self.problems.push(problem.with_help(help));
                     continue;
                 }
             };
             if lint::severity(found) == Severity::Error {
                 let message = format!("{} is an error, whose level cannot be changed", found.id);
-                self.problem(code::CONFIG_VALUE, &key.place, message);
+                let help = "take it out; levels are for warnings and infos";
+                self.advise(code::CONFIG_VALUE, &key.place, message, help);
                 continue;
             }
             let full = format!("{label}.{}", found.id);

@@ -64,7 +64,8 @@ impl Reader<'_> {
         };
         if tls.get("certificate").is_some() != tls.get("key").is_some() {
             let message = format!("`{}` has only one of `certificate` and `key`", tls.label);
-            self.problem(code::CONFIG_CONFLICT, &tls.place, message);
+            let help = "name both files, or neither of them";
+            self.advise(code::CONFIG_CONFLICT, &tls.place, message, help);
         }
         Some(read)
     }
@@ -107,7 +108,8 @@ impl Reader<'_> {
         let label = map.full("properties");
         let Some(entries) = node.as_map() else {
             let message = format!("`{label}` must be a mapping, not {}", node.type_name());
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let help = "write each property with its value on a line of its own";
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return read;
         };
         for (key, value) in entries {
@@ -125,7 +127,8 @@ impl Reader<'_> {
                 // What is refused may be a password.
                 self.masked.push(value.place.span.clone());
                 let message = format!("the property `{name}` is refused: {reason}");
-                self.problem(code::CONFIG_VALUE, &key.place, message);
+                let help = "take it out, or say it by the option that there is for it";
+                self.advise(code::CONFIG_VALUE, &key.place, message, help);
                 continue;
             }
             self.entry(format!("{label}.{name}"), text.text.clone(), text.from);

@@ -107,12 +107,18 @@ pub fn parse(
         [root] => reader.config(root),
         [] => {
             let place = Place::start_of(name);
-            reader.problem(code::CONFIG_MISSING, &place, "the configuration is empty");
+            reader.advise(
+                code::CONFIG_MISSING,
+                &place,
+                "the configuration is empty",
+                "write `sources:` and `rules:` at least; `docs/configuration.md` begins with an example",
+            );
             None
         }
         [_, second, ..] => {
             let message = "the configuration must be one YAML document";
-            reader.problem(code::CONFIG_TYPE, &second.place, message);
+            let help = "take the line `---` out, or put what follows it into another file";
+            reader.advise(code::CONFIG_TYPE, &second.place, message, help);
             None
         }
     };

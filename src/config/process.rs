@@ -179,14 +179,16 @@ impl Reader<'_> {
         };
         let Some(nodes) = node.as_seq() else {
             let message = format!("`{key}` must be a list, not {}", node.type_name());
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let help = "write each of them behind a dash, with its `name` and `type`";
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return Vec::new();
         };
         if nodes.is_empty() && key == "sources" {
-            self.problem(
+            self.advise(
                 code::CONFIG_VALUE,
                 &node.place,
                 "`sources` must hold at least one source",
+                "write one, such as `- {name: logs, type: file, path: events.ndjson}`",
             );
         }
         let mut named: Vec<(&str, &Place)> = Vec::new();
@@ -206,7 +208,8 @@ impl Reader<'_> {
                         "the name `{name}` is taken already in line {} of `{key}`",
                         first.line
                     );
-                    self.problem(code::CONFIG_CONFLICT, place, message);
+                    let help = "give each of them a name of its own";
+                    self.advise(code::CONFIG_CONFLICT, place, message, help);
                 }
                 named.push((name, place));
             }
@@ -233,7 +236,8 @@ impl Reader<'_> {
         }
         if node.as_map().is_none() {
             let message = format!("`{label}` must be a mapping, not {}", node.type_name());
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let help = "write its keys there, such as `name` and `type`";
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return None;
         }
         // Only the type is judged: whether other keys are known depends on it.

@@ -122,6 +122,18 @@ impl<'a> Reader<'a> {
         self.problems.push(Diagnostic::error(code, place, message));
     }
 
+    /// Notes a problem with what to write instead.
+    pub fn advise(
+        &mut self,
+        code: Code,
+        place: &Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Diagnostic::error(code, place, message);
+        self.problems.push(problem.with_help(help));
+    }
+
     /// Notes an option in effect.
     pub fn entry(&mut self, key: String, value: impl Into<Json>, from: From) {
         let value = value.into();
@@ -156,7 +168,12 @@ impl<'a> Reader<'a> {
                 label => format!("`{label}`"),
             };
             let message = format!("{what} must be a mapping, not {}", node.type_name());
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let known: Vec<&str> = options::keys(sections).collect();
+            let help = format!(
+                "write keys with their values, each on a line of its own; known here: `{}`",
+                known.join("`, `")
+            );
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return map;
         };
         let holds_secret = options::hold_secret(sections);
@@ -194,9 +211,13 @@ impl<'a> Reader<'a> {
         let node = map.get(key);
         if node.is_none() && map.row(key).default == Default::Required {
             let message = format!("`{}` must be given", map.full(key));
-            let what = map.row(key).what;
-            let problem = Diagnostic::error(code::CONFIG_MISSING, &map.place, message);
-            self.problems.push(problem.with_help(what));
+            let row = map.row(key);
+            let words = match row.kind {
+                Kind::Choice(words) => format!(" with `{}`", words.join("` or `")),
+                _ => String::new(),
+            };
+            let help = format!("add `{key}:`{words}. {}", row.what);
+            self.advise(code::CONFIG_MISSING, &map.place, message, help);
         }
         node
     }
@@ -285,7 +306,7 @@ impl<'a> Reader<'a> {
         let nodes = node.as_seq().unwrap_or(std::slice::from_ref(node));
         if nodes.is_empty() && row.default == Default::Required {
             let message = format!("`{}` must hold at least one element", map.full(key));
-            self.problem(code::CONFIG_VALUE, &node.place, message);
+            self.advise(code::CONFIG_VALUE, &node.place, message, row.what);
         }
         let mut values = Vec::with_capacity(nodes.len());
         let mut shown = Vec::with_capacity(nodes.len());

@@ -169,7 +169,8 @@ impl Reader<'_> {
         let nodes = node.as_seq().unwrap_or(std::slice::from_ref(node));
         if nodes.is_empty() {
             let message = format!("`{label}` must hold at least one element");
-            self.problem(code::CONFIG_VALUE, &node.place, message);
+            let help = "name a folder or file of rules";
+            self.advise(code::CONFIG_VALUE, &node.place, message, help);
         }
         let mut paths = Vec::with_capacity(nodes.len());
         // Plain paths are shown as one list, as they are mostly written.
@@ -254,12 +255,15 @@ impl Reader<'_> {
                 "`rules.overrides` must be a mapping from rule ids, not {}",
                 node.type_name()
             );
-            self.problem(code::CONFIG_TYPE, &node.place, message);
+            let help =
+                "write the id of a rule, and below it what is said over it, such as `level: low`";
+            self.advise(code::CONFIG_TYPE, &node.place, message, help);
             return Vec::new();
         };
         if entries.len() > OVERRIDES_MAX {
-            let message = format!("more than {OVERRIDES_MAX} overrides");
-            self.problem(code::CONFIG_VALUE, &node.place, message);
+            let message = format!("more than the limit of {OVERRIDES_MAX} overrides");
+            let help = "change the rules themselves, or leave them out by `exclude`";
+            self.advise(code::CONFIG_VALUE, &node.place, message, help);
             return Vec::new();
         }
         let mut known = BTreeMap::new();
@@ -274,7 +278,8 @@ impl Reader<'_> {
             let id = rule.to_lowercase();
             if let Some(line) = known.insert(id, key.place.line) {
                 let message = format!("`{rule}` has an override in line {line} already");
-                self.problem(code::CONFIG_CONFLICT, &key.place, message);
+                let help = "write all that is said over the rule under one of the two";
+                self.advise(code::CONFIG_CONFLICT, &key.place, message, help);
             }
             let label = format!("rules.overrides.{rule}");
             let map = self.open(Some(value), label, &[Section::Override], &key.place);

@@ -33,20 +33,24 @@ impl Reader<'_> {
             self.problems.push(problem.with_help(FORMS));
             return None;
         };
-        let (found, shown) = match form {
+        let (found, shown, help) = match form {
             Form::Variable(name) => (
                 self.in_environment(&name),
                 format!("*** (environment {name})"),
+                format!("set the variable `{name}` where the program is started"),
             ),
-            Form::File(path) => (self.in_file(&path), format!("*** (file {path})")),
+            Form::File(path) => (
+                self.in_file(&path),
+                format!("*** (file {path})"),
+                format!(
+                    "put the secret into the file `{path}`, which the account that runs this reads"
+                ),
+            ),
         };
         match found {
             Ok(text) if text.is_empty() => {
-                self.problem(
-                    code::CONFIG_VALUE,
-                    &node.place,
-                    format!("`{full}` is empty"),
-                );
+                let message = format!("`{full}` is empty");
+                self.advise(code::CONFIG_VALUE, &node.place, message, help);
                 None
             }
             Ok(text) => {
@@ -54,11 +58,8 @@ impl Reader<'_> {
                 Some(Secret::new(text))
             }
             Err(reason) => {
-                self.problem(
-                    code::CONFIG_VARIABLE,
-                    &node.place,
-                    format!("`{full}`: {reason}"),
-                );
+                let message = format!("`{full}`: {reason}");
+                self.advise(code::CONFIG_VARIABLE, &node.place, message, help);
                 None
             }
         }

@@ -140,8 +140,10 @@ impl Walk {
         if found.is_empty() {
             let place = Place::start_of(&name(path));
             let message = "no rule file stands in this folder or below it";
-            self.problems
-                .push(Diagnostic::warning(code::FILE_UNREADABLE, &place, message));
+            let help = "rule files end in `.yml` or `.yaml`; hidden files, cases and what stands in \
+                        `pipelines` or `lists` are none";
+            let problem = Diagnostic::warning(code::FILE_UNREADABLE, &place, message);
+            self.problems.push(problem.with_help(help));
         }
         // By the relative path as one text, which is how the files stand in a listing.
         found.sort_by_cached_key(|file| name(file.strip_prefix(path).unwrap_or(file)));
@@ -295,9 +297,13 @@ pub(super) fn name(path: &Path) -> Arc<str> {
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let message = format!("this cannot be read: {error}");
-    Diagnostic::error(
-        code::FILE_UNREADABLE,
-        &Place::start_of(&name(path)),
-        message,
-    )
+    let help = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "see whether the path is spelled right, and whether a link there leads to what exists"
+        }
+        io::ErrorKind::PermissionDenied => "let the account that runs this read it",
+        _ => "put a plain file or folder there",
+    };
+    let place = Place::start_of(&name(path));
+    Diagnostic::error(code::FILE_UNREADABLE, &place, message).with_help(help)
 }

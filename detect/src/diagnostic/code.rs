@@ -18,7 +18,7 @@
 //! Numbers from 1000 on are checks of [`crate::lint`], never errors.
 //!
 //! Every row has an explanation, `explain/NUMBER.md`. A number is never reused. `kind` is the word of the conformance suite for errors of its list;
-//! warnings and configuration have words of their own.
+//! warnings and configuration have words of their own. The third text is help.
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +27,32 @@ pub struct Code {
     pub id: &'static str,
     /// Kind in the words of the conformance suite.
     pub kind: &'static str,
+    /// What to write instead, where nothing better is known about the place; every error has some.
+    pub help: Option<&'static str>,
+}
+
+/// The help of a row, if it has some.
+macro_rules! help {
+    () => {
+        None
+    };
+    ($help:literal) => {
+        Some($help)
+    };
 }
 
 /// Defines the constants, [`ALL`] and [`PAGES`] from one list, so that no row can be missing in one
 /// of them, and no row can be without an explanation.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $id:literal, $kind:literal;)*) => {
-        $($(#[$doc])* pub const $name: Code = Code { id: $id, kind: $kind };)*
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $kind:literal $(, $help:literal)?;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: Code = Code {
+                id: $id,
+                kind: $kind,
+                help: help!($($help)?),
+            };
+        )*
 
         /// Every row, in the order of the numbers.
         pub const ALL: &[Code] = &[$($name),*];
@@ -46,92 +65,136 @@ macro_rules! codes {
 
 codes! {
     /// The text is no YAML 1.2, or uses a tag that is unknown here.
-    YAML_SYNTAX = "PAL0101", "yaml-syntax";
+    YAML_SYNTAX = "PAL0101", "yaml-syntax",
+        "close quotes and brackets, begin the keys of one mapping in the same column, and put \
+         values with special characters into quotes";
     /// The bytes are not UTF-8.
-    YAML_NOT_UTF8 = "PAL0102", "yaml-syntax";
+    YAML_NOT_UTF8 = "PAL0102", "yaml-syntax",
+        "save the file with the encoding UTF-8";
     /// A mapping has a key twice.
-    YAML_DUPLICATE_KEY = "PAL0103", "yaml-syntax";
+    YAML_DUPLICATE_KEY = "PAL0103", "yaml-syntax",
+        "keep one of the two: several values of one field are a list, and `|all` asks for all of \
+         them";
     /// A character that YAML does not allow, such as NUL.
-    YAML_CHARACTER = "PAL0104", "yaml-syntax";
+    YAML_CHARACTER = "PAL0104", "yaml-syntax",
+        "write it as an escape in double quotes";
     /// An alias stands inside its own anchor or names none of its document.
-    YAML_ALIAS = "PAL0105", "yaml-syntax";
+    YAML_ALIAS = "PAL0105", "yaml-syntax",
+        "write `&name` before its first use in the same document; a value that begins with `*` \
+         stands in quotes";
     /// A mapping key is a sequence or a mapping, or a merge key has no mapping as value.
-    YAML_KEY = "PAL0106", "yaml-syntax";
+    YAML_KEY = "PAL0106", "yaml-syntax",
+        "write a key as a single word or text, and below `<<` a mapping or an alias of one";
     /// A scalar does not fit its tag.
-    YAML_TAG = "PAL0107", "yaml-syntax";
+    YAML_TAG = "PAL0107", "yaml-syntax",
+        "take the tag out, or write a value that fits it";
     /// A character that turns text around stands beside other text.
-    YAML_TURNED = "PAL0108", "yaml-syntax";
+    YAML_TURNED = "PAL0108", "yaml-syntax",
+        "take it away";
     /// The file is larger than the limit.
-    FILE_TOO_LARGE = "PAL0110", "limit-exceeded";
+    FILE_TOO_LARGE = "PAL0110", "limit-exceeded",
+        "split it into several files";
     /// Nested deeper than the limit.
-    YAML_TOO_DEEP = "PAL0111", "limit-exceeded";
+    YAML_TOO_DEEP = "PAL0111", "limit-exceeded",
+        "write it flatter: a rule needs few levels";
     /// More aliases than the limit.
-    YAML_ALIASES = "PAL0112", "limit-exceeded";
+    YAML_ALIASES = "PAL0112", "limit-exceeded",
+        "write the values out instead, or split the file";
     /// Aliases expand to more than the limit.
-    YAML_EXPANSION = "PAL0113", "limit-exceeded";
+    YAML_EXPANSION = "PAL0113", "limit-exceeded",
+        "write the values out instead of aliases of aliases, or split the file";
     /// The file or folder cannot be read.
-    FILE_UNREADABLE = "PAL0114", "unreadable-file";
+    FILE_UNREADABLE = "PAL0114", "unreadable-file",
+        "see whether the path is right and whether the account that runs this may read it";
     /// A link to a folder that is read already.
     LINK_CIRCLE = "PAL0115", "link-circle";
 
     /// A document is no mapping.
-    DOCUMENT_TYPE = "PAL0201", "wrong-type";
+    DOCUMENT_TYPE = "PAL0201", "wrong-type",
+        "write the keys of a rule, such as `title:`, at the beginning of their lines";
     /// A mandatory key is missing.
-    MISSING_FIELD = "PAL0202", "missing-field";
+    MISSING_FIELD = "PAL0202", "missing-field",
+        "add it";
     /// A value has the wrong type.
-    WRONG_TYPE = "PAL0203", "wrong-type";
+    WRONG_TYPE = "PAL0203", "wrong-type",
+        "write a value of that type";
     /// A value is outside what is allowed.
-    INVALID_VALUE = "PAL0204", "invalid-value";
+    INVALID_VALUE = "PAL0204", "invalid-value",
+        "write a value that is allowed there";
     /// A rule with this id is loaded already.
-    DUPLICATE_ID = "PAL0205", "duplicate-id";
+    DUPLICATE_ID = "PAL0205", "duplicate-id",
+        "draw a new id with `uuidgen`, or take one of the two rules out";
     /// A rule with this name is loaded already.
-    DUPLICATE_NAME = "PAL0206", "duplicate-name";
+    DUPLICATE_NAME = "PAL0206", "duplicate-name",
+        "rename one of the two";
     /// `action:` is unknown, or repeats nothing.
-    UNKNOWN_ACTION = "PAL0207", "unknown-action";
+    UNKNOWN_ACTION = "PAL0207", "unknown-action",
+        "write `action: global`, `action: reset` or `action: repeat`";
     /// A key under `palisade:` is unknown.
-    UNKNOWN_PALISADE_KEY = "PAL0208", "invalid-value";
+    UNKNOWN_PALISADE_KEY = "PAL0208", "invalid-value",
+        "take it out";
     /// More rules than a set may hold.
-    TOO_MANY_RULES = "PAL0210", "limit-exceeded";
+    TOO_MANY_RULES = "PAL0210", "limit-exceeded",
+        "load fewer files, or leave rules out by `exclude` in the configuration";
 
     /// More problems in one file than are reported.
-    TOO_MANY_PROBLEMS = "PAL0211", "limit-exceeded";
+    TOO_MANY_PROBLEMS = "PAL0211", "limit-exceeded",
+        "mend the first ones: many of the others mostly follow from them";
     /// Templates of a legacy collection add more than the limit.
-    COLLECTION_LIMIT = "PAL0212", "limit-exceeded";
+    COLLECTION_LIMIT = "PAL0212", "limit-exceeded",
+        "write the rules out in files of their own, or shorten the template";
     /// A character in what people read that ends text or turns it around.
-    UNREADABLE_TEXT = "PAL0213", "invalid-value";
+    UNREADABLE_TEXT = "PAL0213", "invalid-value",
+        "take it away; only values of searches may hold it";
 
     /// A search identifier or a value list is empty.
-    EMPTY_SEARCH = "PAL0301", "invalid-value";
+    EMPTY_SEARCH = "PAL0301", "invalid-value",
+        "name a value, or take it out";
     /// A modifier is unknown.
-    UNKNOWN_MODIFIER = "PAL0302", "unknown-modifier";
+    UNKNOWN_MODIFIER = "PAL0302", "unknown-modifier",
+        "take it out";
     /// Modifiers that do not go together.
-    MODIFIER_COMBINATION = "PAL0303", "invalid-modifier-combination";
+    MODIFIER_COMBINATION = "PAL0303", "invalid-modifier-combination",
+        "take the modifier out, or write two entries, each with its own";
     /// A value that the modifier cannot take.
-    MODIFIER_VALUE = "PAL0304", "invalid-modifier-value";
+    MODIFIER_VALUE = "PAL0304", "invalid-modifier-value",
+        "write a value that the modifier can take";
     /// No regular expression, or one with look-around or back-references.
-    INVALID_REGEX = "PAL0305", "invalid-regex";
+    INVALID_REGEX = "PAL0305", "invalid-regex",
+        "put a backslash before what is meant literally, and close all brackets";
     /// The regular expression is longer, or compiles to more, than the limit.
-    REGEX_TOO_COMPLEX = "PAL0306", "regex-too-complex";
+    REGEX_TOO_COMPLEX = "PAL0306", "regex-too-complex",
+        "make it shorter, and counted repetitions smaller";
     /// No address or address range.
-    INVALID_CIDR = "PAL0307", "invalid-cidr";
+    INVALID_CIDR = "PAL0307", "invalid-cidr",
+        "write an address or a range such as `10.0.0.0/8` or `2001:db8::/32`";
     /// A placeholder that no pipeline replaced.
-    UNRESOLVED_PLACEHOLDER = "PAL0308", "unresolved-placeholder";
+    UNRESOLVED_PLACEHOLDER = "PAL0308", "unresolved-placeholder",
+        "add a pipeline with `value_placeholders` and the name under `vars`";
     /// A value that stands for more alternatives than the limit.
-    TOO_MANY_VALUES = "PAL0309", "limit-exceeded";
+    TOO_MANY_VALUES = "PAL0309", "limit-exceeded",
+        "split it into several searches, or put the values into a list and write `in_list`";
     /// A null among keywords.
-    NULL_KEYWORD = "PAL0310", "invalid-value";
+    NULL_KEYWORD = "PAL0310", "invalid-value",
+        "take it out; to ask for a field without value, write the field and `null`";
     /// A rule names a list that there is none of, or that was refused.
-    UNKNOWN_LIST = "PAL0311", "unknown-list";
+    UNKNOWN_LIST = "PAL0311", "unknown-list",
+        "write the name of a file in the folder `lists`, without its ending";
     /// An entry of a list, or its file, that cannot be read.
-    LIST_ENTRY = "PAL0312", "invalid-value";
+    LIST_ENTRY = "PAL0312", "invalid-value",
+        "mend the entry, or take it out";
     /// A list, or all lists of a set, beyond a limit.
-    LIST_LIMIT = "PAL0313", "limit-exceeded";
+    LIST_LIMIT = "PAL0313", "limit-exceeded",
+        "shorten the list, or split it into several";
     /// A value longer than the limit.
-    VALUE_TOO_LONG = "PAL0314", "limit-exceeded";
+    VALUE_TOO_LONG = "PAL0314", "limit-exceeded",
+        "name a part of it that tells it apart, or split it into several searches";
     /// `all` with a single value has no effect.
-    ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value";
+    ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value",
+        "take it out, or name the other values that must be there, too";
     /// `null` among other values.
-    NULL_IN_LIST = "PAL0351", "null-in-list";
+    NULL_IN_LIST = "PAL0351", "null-in-list",
+        "where a missing field is not meant, take it out";
     /// A file among the lists that no rule can name.
     LIST_NAME = "PAL0352", "list-name";
     /// An entry of a list that looks like an address and is none.
@@ -140,52 +203,74 @@ codes! {
     LIST_EMPTY = "PAL0354", "list-empty";
 
     /// The condition is not in the grammar.
-    CONDITION_SYNTAX = "PAL0401", "condition-syntax";
+    CONDITION_SYNTAX = "PAL0401", "condition-syntax",
+        "join names of searches by `and`, `or` and `not`, or write `1 of` or `all of` and a \
+         pattern";
     /// A name or pattern in the condition selects no search.
-    UNKNOWN_IDENTIFIER = "PAL0402", "unknown-identifier";
+    UNKNOWN_IDENTIFIER = "PAL0402", "unknown-identifier",
+        "write the name of a search that stands in the same section";
     /// A condition with `|`.
-    DEPRECATED_AGGREGATION = "PAL0403", "deprecated-aggregation";
+    DEPRECATED_AGGREGATION = "PAL0403", "deprecated-aggregation",
+        "write a correlation rule instead";
     /// The condition is nested deeper, or longer, than the limit.
-    CONDITION_LIMIT = "PAL0404", "limit-exceeded";
+    CONDITION_LIMIT = "PAL0404", "limit-exceeded",
+        "join searches by `1 of` or `all of` and a pattern, or split the rule";
 
     /// A correlation that cannot be honoured.
-    INVALID_CORRELATION = "PAL0501", "invalid-correlation";
+    INVALID_CORRELATION = "PAL0501", "invalid-correlation",
+        "a correlation has `type`, `rules`, `timespan` and, unless it is temporal, a `condition` \
+         such as `gte: 10`";
     /// The time span is not in the grammar.
-    INVALID_TIMESPAN = "PAL0502", "invalid-timespan";
+    INVALID_TIMESPAN = "PAL0502", "invalid-timespan",
+        "write a positive whole number and one of `s`, `m`, `h`, `d`, `w`, `M`, `y`, such as \
+         `10m`";
     /// A reference to a rule that is not loaded.
-    UNKNOWN_RULE_REFERENCE = "PAL0503", "unknown-rule-reference";
+    UNKNOWN_RULE_REFERENCE = "PAL0503", "unknown-rule-reference",
+        "write the `id` or `name` of a rule that loads from the same folders";
     /// Correlations that refer to each other in a circle.
-    CORRELATION_CYCLE = "PAL0504", "correlation-cycle";
+    CORRELATION_CYCLE = "PAL0504", "correlation-cycle",
+        "take one of the references out: each correlation looks at rules that do not look at it";
     /// Correlations over correlations, deeper than the limit.
-    CORRELATION_TOO_DEEP = "PAL0505", "limit-exceeded";
+    CORRELATION_TOO_DEEP = "PAL0505", "limit-exceeded",
+        "refer to rules further down the chain, or take levels out of it";
 
     /// A correlation over more rules than the limit.
-    CORRELATION_RULES = "PAL0506", "limit-exceeded";
+    CORRELATION_RULES = "PAL0506", "limit-exceeded",
+        "join the rules into fewer, or write a correlation over correlations";
 
     /// A filter without `not`, which keeps what it most probably should exclude.
     FILTER_WITHOUT_NOT = "PAL0650", "filter-without-not";
     /// Filters that add more to their rules than the limit.
-    FILTER_LIMIT = "PAL0651", "limit-exceeded";
+    FILTER_LIMIT = "PAL0651", "limit-exceeded",
+        "name fewer rules, or take values out";
     /// A filter's `expires` is near.
     EXCEPTION_ENDS_SOON = "PAL0652", "expires-soon";
     /// A filter's `expires` is past.
     EXCEPTION_ENDED = "PAL0653", "expired";
 
     /// A pipeline that cannot be honoured, or that refuses a rule.
-    PIPELINE = "PAL0701", "pipeline";
+    PIPELINE = "PAL0701", "pipeline",
+        "compare it with the pipelines in pySigma's documentation, of which all is supported that \
+         concerns rules";
 
     /// A mandatory key of the configuration is missing.
-    CONFIG_MISSING = "PAL0801", "missing-field";
+    CONFIG_MISSING = "PAL0801", "missing-field",
+        "add it";
     /// A value of the configuration has the wrong type.
-    CONFIG_TYPE = "PAL0802", "wrong-type";
+    CONFIG_TYPE = "PAL0802", "wrong-type",
+        "write a value of that type; `docs/configuration.md` has an example of each option";
     /// A value of the configuration is outside what is allowed.
-    CONFIG_VALUE = "PAL0803", "invalid-value";
+    CONFIG_VALUE = "PAL0803", "invalid-value",
+        "write a value that is allowed there; `docs/configuration.md` says which";
     /// A key that the configuration does not know.
-    CONFIG_UNKNOWN_KEY = "PAL0804", "unknown-key";
+    CONFIG_UNKNOWN_KEY = "PAL0804", "unknown-key",
+        "take it out";
     /// A variable of the environment that the configuration names is not set.
-    CONFIG_VARIABLE = "PAL0805", "unknown-variable";
+    CONFIG_VARIABLE = "PAL0805", "unknown-variable",
+        "set the variable where the program is started, or write the value itself";
     /// Values of the configuration that do not go together.
-    CONFIG_CONFLICT = "PAL0806", "conflict";
+    CONFIG_CONFLICT = "PAL0806", "conflict",
+        "take one of the two out, or change it";
     /// The configuration says something over a rule that is not there.
     OVERRIDE_UNKNOWN = "PAL0850", "unknown-rule";
     /// A pattern of the configuration matches no rule file.
@@ -194,23 +279,32 @@ codes! {
     OVERRIDE_WITHOUT_EFFECT = "PAL0852", "no-effect";
 
     /// A key that case files do not know.
-    CASE_UNKNOWN_KEY = "PAL0901", "unknown-key";
+    CASE_UNKNOWN_KEY = "PAL0901", "unknown-key",
+        "take it out";
     /// A mandatory part of a case is missing.
-    CASE_MISSING = "PAL0902", "missing-field";
+    CASE_MISSING = "PAL0902", "missing-field",
+        "add it";
     /// A part of a case file has the wrong type.
-    CASE_TYPE = "PAL0903", "wrong-type";
+    CASE_TYPE = "PAL0903", "wrong-type",
+        "write a value of that type";
     /// A value of a case is outside what is allowed.
-    CASE_VALUE = "PAL0904", "invalid-value";
+    CASE_VALUE = "PAL0904", "invalid-value",
+        "write a value that is allowed there";
     /// A case names a rule that it is not judged by.
-    CASE_RULE = "PAL0905", "unknown-rule-reference";
+    CASE_RULE = "PAL0905", "unknown-rule-reference",
+        "write the id, name or title of a rule in the file beside these cases";
     /// A file of records that a case cannot use.
-    CASE_FILE = "PAL0906", "unreadable-file";
+    CASE_FILE = "PAL0906", "unreadable-file",
+        "name a file of records in the case file's folder or below it";
     /// A selection that is none, or selects no record.
-    CASE_SELECT = "PAL0907", "invalid-value";
+    CASE_SELECT = "PAL0907", "invalid-value",
+        "write `select: 3`, `select: /records/0` or `select: identity=kim`";
     /// More records than a case may have.
-    CASE_LIMIT = "PAL0908", "limit-exceeded";
+    CASE_LIMIT = "PAL0908", "limit-exceeded",
+        "a case shows what a rule means with as few records as that takes";
     /// Cases without a rule beside them.
-    CASE_ALONE = "PAL0909", "missing-field";
+    CASE_ALONE = "PAL0909", "missing-field",
+        "`NAME.cases.yml` holds the cases of the rules in `NAME.yml`";
 
     // Metadata.
 
@@ -533,6 +627,16 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Severity;
+    use crate::lint;
+
+    #[test]
+    fn every_error_says_what_to_write_instead() {
+        for code in ALL {
+            let is_error = lint::severity(*code) == Severity::Error;
+            assert!(!is_error || code.help.is_some(), "{}", code.id);
+        }
+    }
 
     #[test]
     fn numbers_are_unique_and_in_order() {

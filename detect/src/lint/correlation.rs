@@ -6,9 +6,10 @@ use super::fields::{judged, names, near_field, sure};
 use super::{Check, Found, Rule, Workspace, ranges};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 use crate::observed::Known;
-use crate::rule::parse::RuleDocument;
+use crate::rule::parse::{OPERATORS, RuleDocument};
 use crate::rule::{Bounds, Correlation, CorrelationKind, Detection, Meta, TemporalCondition};
 use crate::time::Span;
+use crate::yaml::Node;
 
 mod kinds;
 
@@ -72,6 +73,32 @@ fn place_of_name<'a>(document: &'a RuleDocument, keys: &[&str], name: &str) -> &
     found.map_or_else(|| place(document, key), |node| &node.place)
 }
 
+/// Where the value of a key of the condition stands, else the condition.
+fn place_of_bound(document: &RuleDocument, is_key: impl Fn(&str) -> bool) -> &Place {
+    let condition = document.root.get("correlation");
+    let condition = condition.and_then(|section| section.get("condition"));
+    let mut entries = condition.and_then(Node::as_map).unwrap_or_default().iter();
+    let found = entries.find(|(key, _)| key.as_text().is_some_and(&is_key));
+    match (found, condition) {
+        (Some((_, value)), _) => &value.place,
+        (None, Some(condition)) => &condition.place,
+        (None, None) => place(document, "condition"),
+    }
+}
+
+/// Whether a key of a condition compares.
+fn is_operator(key: &str) -> bool {
+    OPERATORS.iter().any(|(name, _)| *name == key)
+}
+
+/// Where the name of an alias stands.
+fn place_of_alias<'a>(document: &'a RuleDocument, alias: &str) -> &'a Place {
+    let aliases = document.root.get("correlation");
+    let aliases = aliases.and_then(|section| section.get("aliases"));
+    let entry = aliases.and_then(|aliases| aliases.entry(alias));
+    entry.map_or_else(|| place(document, "aliases"), |(key, _)| &key.place)
+}
+
 fn finding(
     rule: &Correlation,
     (code, place): (Code, &Place),
@@ -100,7 +127,10 @@ fn bound_always_met(workspace: &Workspace<'_>, found: &mut Found) {
         if bounds.is_some_and(|bounds| ranges::every_count(&bounds.0, 1.0)) {
             found.push(finding(
                 rule,
-                (code::BOUND_ALWAYS_MET, place(document, "condition")),
+                (
+                    code::BOUND_ALWAYS_MET,
+                    place_of_bound(document, is_operator),
+                ),
                 "one event is enough, so the correlation fires whenever a rule of it does",
                 "ask for more than one, or let the rule alert by itself",
             ));
@@ -116,7 +146,7 @@ fn bound_never_met(workspace: &Workspace<'_>, found: &mut Found) {
             | CorrelationKind::ValuePercentile(_, _, bounds) => ranges::is_empty(&bounds.0),
             kind => counted(kind).is_some_and(|bounds| ranges::no_count(&bounds.0, 1.0)),
         };
-        let place = (code::BOUND_NEVER_MET, place(document, "condition"));
+        let place = (code::BOUND_NEVER_MET, place_of_bound(document, is_operator));
         if never {
             found.push(finding(
                 rule,
@@ -165,7 +195,10 @@ fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Found) {
         if !never && ranges::no_count(&within, 1.0) {
             found.push(finding(
                 rule,
-                (code::COUNT_BEYOND_GROUP, place(document, "condition")),
+                (
+                    code::COUNT_BEYOND_GROUP,
+                    place_of_bound(document, is_operator),
+                ),
                 format!(
                     "a group holds {GROUP_ELEMENTS} events, so so many values are never counted"
                 ),
@@ -263,7 +296,7 @@ fn alias_unused(workspace: &Workspace<'_>, found: &mut Found) {
         for alias in rule.aliases.keys().filter(|alias| !uses(rule, alias)) {
             found.push(finding(
                 rule,
-                (code::ALIAS_UNUSED, place(document, "aliases")),
+                (code::ALIAS_UNUSED, place_of_alias(document, alias)),
                 format!("alias `{alias}` is not used"),
                 "name it under `group-by`, or take it out",
             ));
@@ -285,7 +318,7 @@ fn alias_incomplete(workspace: &Workspace<'_>, found: &mut Found) {
             if let Some((reference, _)) = lacking.filter(|_| uses(rule, alias)) {
                 found.push(finding(
                     rule,
-                    (code::ALIAS_INCOMPLETE, place(document, "aliases")),
+                    (code::ALIAS_INCOMPLETE, place_of_alias(document, alias)),
                     format!("alias `{alias}` names no field of `{reference}`, whose events stay outside of every group"),
                     format!("add `{reference}: FIELD` to it"),
                 ));
@@ -325,9 +358,10 @@ fn percentile_at_edge(workspace: &Workspace<'_>, found: &mut Found) {
             } else {
                 "largest"
             };
+            let place = place_of_bound(document, |key| key == "percentile");
             found.push(finding(
                 rule,
-                (code::PERCENTILE_AT_EDGE, place(document, "condition")),
+                (code::PERCENTILE_AT_EDGE, place),
                 format!(
                     "percentile {percentile} is the {what} value, which a single event decides"
                 ),

@@ -1,10 +1,12 @@
 //! Metadata: dates.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::entry::{about, rewrite};
 use super::{Check, Found, Workspace};
-use crate::diagnostic::code;
+use crate::diagnostic::{Edit, code};
 use crate::time::{Span, Timestamp};
 use crate::yaml::Node;
 
@@ -42,12 +44,45 @@ fn date(node: &Node) -> Option<Date> {
 
 /// The date that is meant by `2026/3/2` and such.
 fn meant(text: &str) -> Option<Date> {
+    let (year, month, day) = parts(text)?;
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+}
+
+/// Year, month and day of `2026/3/2`, `20260302` and such, whether or not there is such a day.
+fn parts(text: &str) -> Option<(&str, &str, &str)> {
+    if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some((text.get(..4)?, text.get(4..6)?, text.get(6..)?));
+    }
     let mut parts = text.split(['/', '-', '.']);
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || year.len() != 4 {
-        return None;
+    let is_number = |part: &str| part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = parts.next().is_none() && year.len() == 4;
+    (fits && [year, month, day].into_iter().all(is_number)).then_some((year, month, day))
+}
+
+/// What is wrong with a date, and what to write instead.
+fn wrong(node: &Node, text: &str) -> (String, &'static str) {
+    if node.as_text().is_none() && node.as_int().is_none() {
+        let what = node.type_name();
+        return (
+            format!("date is {what}, not a day"),
+            "write year, month and day as `2026-03-02`",
+        );
     }
-    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+    match parts(text) {
+        Some((_, month, _)) if !month.parse().is_ok_and(|month| (1..=12).contains(&month)) => (
+            format!("date `{text}` has no month from 01 to 12 in its middle"),
+            "write the year, then the month, then the day, as `2026-03-02`",
+        ),
+        Some((year, month, _)) if meant(text).is_none() => (
+            format!("date `{text}` names a day that month {month} of {year} does not have"),
+            "write a day that there was",
+        ),
+        _ => (
+            format!("date `{text}` is not written as Sigma 2 does"),
+            "write year, month and day as `2026-03-02`",
+        ),
+    }
 }
 
 /// Sigma 2 writes days as `2026-03-02`.
@@ -57,16 +92,18 @@ fn form(workspace: &Workspace<'_>, found: &mut Found) {
             if date(node).is_some() {
                 continue;
             }
-            let text = node.as_text().unwrap_or(node.type_name());
-            let message = format!("date `{text}` is not written as Sigma 2 does");
+            let text = written(node);
+            let (message, help) = wrong(node, &text);
             let problem = about(document, code::DATE_FORM, &node.place, message);
-            let Some(meant) = meant(text) else {
-                found.push(problem.with_help("write year, month and day as `2026-03-02`"));
+            let Some(meant) = meant(&text) else {
+                found.push(problem.with_help(help));
                 continue;
             };
             let to = meant.to_string();
             let problem = problem.with_help(format!("write `{to}`"));
-            found.push(match rewrite(node, &to) {
+            let digits = node.place.span.len() == text.len() && node.as_int().is_some();
+            let number = digits.then(|| Edit::replace(&node.place, to.clone()));
+            found.push(match rewrite(node, &to).or(number) {
                 Some(edit) => problem.with_fix("write the date with hyphens", vec![edit]),
                 None => problem,
             });
@@ -77,7 +114,16 @@ fn form(workspace: &Workspace<'_>, found: &mut Found) {
 /// The day under a key, in whatever form.
 fn day<'a>(root: &'a Node, key: &str) -> Option<(&'a Node, Date)> {
     let node = root.get(key)?;
-    Some((node, date(node).or_else(|| meant(node.as_text()?))?))
+    Some((node, date(node).or_else(|| meant(&written(node)))?))
+}
+
+/// What stands there; `20260302` is a number to YAML.
+fn written(node: &Node) -> Cow<'_, str> {
+    match (node.as_text(), node.as_int()) {
+        (Some(text), _) => Cow::Borrowed(text),
+        (None, Some(number)) => Cow::Owned(number.to_string()),
+        (None, None) => Cow::Borrowed(node.type_name()),
+    }
 }
 
 /// Mostly the two are swapped, or the year is last year's.
@@ -152,6 +198,32 @@ mod tests {
         assert_eq!(
             mended("PAL1021", "modified: 2026/3/02"),
             rule("modified: 2026-03-02")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_date_is_said() {
+        for (date, said) in [
+            ("20260302", "date `20260302` is not written as Sigma 2 does"),
+            (
+                "2026-13-02",
+                "date `2026-13-02` has no month from 01 to 12 in its middle",
+            ),
+            (
+                "13/02/2026",
+                "date `13/02/2026` is not written as Sigma 2 does",
+            ),
+            (
+                "2025-02-29",
+                "date `2025-02-29` names a day that month 02 of 2025 does not have",
+            ),
+            ("[2026]", "date is a list, not a day"),
+        ] {
+            assert_eq!(messages("PAL1021", &format!("date: {date}")), [said]);
+        }
+        assert_eq!(
+            mended("PAL1021", "date: 20260302"),
+            rule("date: 2026-03-02")
         );
     }
 

@@ -162,6 +162,11 @@ impl<'a> Entry<'a> {
         self.modifiers.contains(&modifier)
     }
 
+    /// The field with its modifiers as it stands in the file.
+    pub(crate) fn key(&self) -> &'a Node {
+        self.key
+    }
+
     /// What its chain of modifiers means.
     pub(super) fn chain(&self) -> Option<Chain> {
         Chain::of(&self.modifiers).ok()

@@ -149,18 +149,19 @@ fn wildcard_repeated(workspace: &Workspace<'_>, found: &mut Found) {
         if !parsed.parts.windows(2).any(twice) {
             return;
         }
-        let one = entry.finding(
-            code::WILDCARD_REPEATED,
-            &node.place,
-            "`**` matches what `*` does",
-            "write one `*`",
-        );
         // With a backslash about, which of the stars is a wildcard takes more than a look.
         let at = text.find("**").filter(|_| !text.contains('\\'));
         let run = at.map(|at| {
             let stars = text.get(at..).unwrap_or_default();
             at..at + stars.len() - stars.trim_start_matches('*').len()
         });
+        let place = run.clone().map(|run| node.place_within(run));
+        let one = entry.finding(
+            code::WILDCARD_REPEATED,
+            place.as_ref().unwrap_or(&node.place),
+            "`**` matches what `*` does",
+            "write one `*`",
+        );
         let edit = run.and_then(|run| entry.replace(node, run, "*"));
         found.push(match edit {
             Some(edit) => one.with_fix("write one `*`", vec![edit]),
@@ -183,9 +184,14 @@ fn wildcard_at_edge(workspace: &Workspace<'_>, found: &mut Found) {
             return;
         }
         let how = chain_name(anchor);
+        let place = if start {
+            node.place_within(0..1)
+        } else {
+            node.place_within(text.len().saturating_sub(1)..text.len())
+        };
         let one = entry.finding(
             code::WILDCARD_AT_EDGE,
-            &node.place,
+            &place,
             format!("`*` at the edge does nothing: {how} allows anything there"),
             "take the wildcard out",
         );
@@ -239,10 +245,14 @@ fn only_question_marks(workspace: &Workspace<'_>, found: &mut Found) {
                 Anchor::Whole => "exactly",
                 _ => "at least",
             };
+            let characters = match count {
+                1 => "1 character".to_owned(),
+                _ => format!("{count} characters"),
+            };
             found.push(entry.finding(
                 code::ONLY_QUESTION_MARKS,
                 &node.place,
-                format!("value of `?` alone matches whatever has {how} {count} characters"),
+                format!("value of `?` alone matches whatever has {how} {characters}"),
                 r"for a literal question mark write `\?`",
             ));
         }
@@ -259,10 +269,10 @@ fn value_whitespace(workspace: &Workspace<'_>, found: &mut Found) {
             Anchor::Anywhere => (false, false),
         };
         let blank = |c: char| c.is_whitespace();
-        let edge = if start && text.starts_with(blank) {
-            "begins"
+        let (edge, blanks) = if start && text.starts_with(blank) {
+            ("begins", 0..text.len() - text.trim_start().len())
         } else if end && text.ends_with(blank) {
-            "ends"
+            ("ends", text.trim_end().len()..text.len())
         } else {
             return;
         };
@@ -271,7 +281,7 @@ fn value_whitespace(workspace: &Workspace<'_>, found: &mut Found) {
         }
         found.push(entry.finding(
             code::VALUE_WHITESPACE,
-            &node.place,
+            &node.place_within(blanks),
             format!("value {edge} with white space, which the event must hold just so"),
             "take it out, unless events really have it",
         ));

@@ -13,65 +13,13 @@ use super::conditions::{
 };
 use super::names::{Renaming, Step};
 use super::transform::{FailureOf, Kind, LetterCase, Selected, Transformation};
+use super::words::{COMMON, FIELD_CONDITIONS, ITEM_CONDITIONS, KEYS, RULE_CONDITIONS, TYPES};
 use crate::diagnostic::{Diagnostic, code, suggestion};
 use crate::logsource::Logsource;
 use crate::rule::Search;
 use crate::rule::item::{Item, Number, REGEX_COMPILED_BYTES_MAX, RawValue, Target};
-use crate::rule::modifier::Modifier;
+use crate::rule::modifier::{self, Modifier};
 use crate::yaml::{self, Node, Yaml};
-
-const KEYS: [&str; 5] = [
-    "name",
-    "priority",
-    "vars",
-    "transformations",
-    "allowed_backends",
-];
-
-/// Keys that every transformation may have beside its own.
-pub const COMMON: [&str; 11] = [
-    "id",
-    "type",
-    "rule_conditions",
-    "rule_cond_op",
-    "rule_cond_not",
-    "detection_item_conditions",
-    "detection_item_cond_op",
-    "detection_item_cond_not",
-    "field_name_conditions",
-    "field_name_cond_op",
-    "field_name_cond_not",
-];
-
-/// Types of transformations with the keys that each may have.
-pub const TYPES: &[(&str, &[&str])] = &[
-    (
-        "add_condition",
-        &["conditions", "name", "negated", "template"],
-    ),
-    ("add_field", &["field"]),
-    ("case", &["method"]),
-    ("change_logsource", &["category", "product", "service"]),
-    ("detection_item_failure", &["message"]),
-    ("drop_detection_item", &[]),
-    ("field_name_mapping", &["mapping"]),
-    ("field_name_prefix", &["prefix"]),
-    ("field_name_prefix_mapping", &["mapping"]),
-    ("field_name_suffix", &["suffix"]),
-    ("map_string", &["mapping"]),
-    ("remove_field", &["field"]),
-    (
-        "replace_string",
-        &["regex", "replacement", "skip_special", "interpret_special"],
-    ),
-    ("rule_failure", &["message"]),
-    ("set_custom_attribute", &["attribute", "value"]),
-    ("set_field", &["fields"]),
-    ("set_state", &["key", "val"]),
-    ("set_value", &["value", "force_type"]),
-    ("value_placeholders", &["include", "exclude"]),
-    ("wildcard_placeholders", &["include", "exclude"]),
-];
 
 /// All pipelines of a file: one a document.
 pub(super) fn pipelines(name: &str, bytes: &[u8]) -> Result<Vec<Pipeline>, Vec<Diagnostic>> {
@@ -95,17 +43,19 @@ struct Reader {
 }
 
 impl Reader {
-    fn problem(&mut self, at: &Node, message: impl Into<String>) {
-        self.problems
-            .push(Diagnostic::error(code::PIPELINE, &at.place, message));
+    /// Reports what is wrong, and what to write instead.
+    fn advise(&mut self, at: &Node, message: impl Into<String>, help: impl Into<String>) {
+        let problem = Diagnostic::error(code::PIPELINE, &at.place, message);
+        self.problems.push(problem.with_help(help));
     }
 
     fn pipeline(&mut self, node: &Node) -> Pipeline {
         let mut pipeline = Pipeline::default();
         let Some(map) = node.as_map() else {
-            self.problem(
+            self.advise(
                 node,
                 format!("a pipeline is a mapping, not {}", node.type_name()),
+                "write `transformations:` with a list below it",
             );
             return pipeline;
         };
@@ -114,7 +64,11 @@ impl Reader {
                 Some("name" | "allowed_backends") => {}
                 Some("priority") => match value.as_int().and_then(|int| i64::try_from(int).ok()) {
                     Some(priority) => pipeline.priority = priority,
-                    None => self.problem(value, "`priority` is an integer"),
+                    None => self.advise(
+                        value,
+                        "`priority` is an integer",
+                        "write a whole number such as `10`: lower ones run first",
+                    ),
                 },
                 Some("vars") => pipeline.vars = self.vars(value),
                 Some("transformations") => {
@@ -122,9 +76,10 @@ impl Reader {
                         pipeline.transformations.extend(self.transformation(item));
                     }
                 }
-                Some("postprocessing" | "finalizers") => self.problem(
+                Some("postprocessing" | "finalizers") => self.advise(
                     key,
                     "this changes the text of queries; rules are not turned into queries here",
+                    "take it out",
                 ),
                 _ => self.unknown(key, "key of a pipeline", KEYS),
             }
@@ -139,7 +94,7 @@ impl Reader {
             &key.place,
             format!("unknown {what} `{name}`"),
         )
-        .with_help_from(suggestion(&name, known));
+        .with_help(near(&name, known));
         self.problems.push(problem);
     }
 
@@ -155,8 +110,11 @@ impl Reader {
         let found = self.problems.len();
         let map = self.map(node, "a transformation");
         let Some(kind_node) = node.get("type") else {
-            self.problem(node, "a transformation needs a `type`");
-            return None;
+            return self.refuse(
+                node,
+                "a transformation needs a `type`",
+                "add one, such as `type: field_name_mapping`",
+            );
         };
         let name = shown(kind_node);
         let Some((_, own)) = TYPES.iter().find(|(known, _)| *known == name) else {
@@ -219,7 +177,14 @@ impl Reader {
             "case" => match self.text(node, "method")?.as_str() {
                 "lower" => Kind::Case(LetterCase::Lower),
                 "upper" => Kind::Case(LetterCase::Upper),
-                _ => return self.refuse(node, "`method` is `lower` or `upper`"),
+                _ => {
+                    let at = node.get("method").unwrap_or(node);
+                    return self.refuse(
+                        at,
+                        "`method` is `lower` or `upper`",
+                        "write one of the two",
+                    );
+                }
             },
             "set_state" => Kind::SetState {
                 key: self.text(node, "key")?,
@@ -252,7 +217,11 @@ impl Reader {
         for (from, to) in entries {
             let paths = names(to);
             if paths.is_empty() || paths.iter().any(String::is_empty) {
-                self.problem(to, "a field is mapped to a name or a list of names");
+                self.advise(
+                    to,
+                    "a field is mapped to a name or a list of names",
+                    "write the name that the field has in events",
+                );
             }
             out.push((shown(from), paths));
         }
@@ -263,7 +232,8 @@ impl Reader {
         if node.get("template").and_then(Node::as_bool) == Some(true) {
             return self.refuse(
                 node,
-                "`template: true` is not supported; write the values out",
+                "`template: true` is not supported",
+                "take it out, and write the values out",
             );
         }
         let conditions = self.required(node, "conditions")?;
@@ -285,9 +255,11 @@ impl Reader {
         let field = parts.next().unwrap_or_default().to_owned();
         let mut modifiers = Vec::new();
         for part in parts {
-            match Modifier::of(part) {
-                Some(modifier) => modifiers.push(modifier),
-                None => return self.refuse(key, format!("unknown modifier `{part}`")),
+            if let Some(modifier) = Modifier::of(part) {
+                modifiers.push(modifier);
+            } else {
+                let known = modifier::NAMES.iter().map(|(name, _)| *name);
+                return self.refuse(key, format!("unknown modifier `{part}`"), near(part, known));
             }
         }
         let nodes = value
@@ -315,7 +287,11 @@ impl Reader {
     fn replace_string(&mut self, node: &Node) -> Option<Kind> {
         for key in ["skip_special", "interpret_special"] {
             if node.get(key).and_then(Node::as_bool) == Some(true) {
-                return self.refuse(node, format!("`{key}: true` is not supported"));
+                return self.refuse(
+                    node,
+                    format!("`{key}: true` is not supported"),
+                    "take it out; `*` and `?` in `regex` are written with a backslash",
+                );
             }
         }
         let regex = self.required(node, "regex")?;
@@ -357,13 +333,24 @@ impl Reader {
             match join.as_text() {
                 Some("and") => {}
                 Some("or") => conditions.join = Join::Or,
-                _ => self.problem(join, "conditions are joined by `and` or `or`"),
+                _ => self.advise(
+                    join,
+                    "conditions are joined by `and` or `or`",
+                    "write one of the two",
+                ),
             }
         }
         if let Some(negated) = node.get(&format!("{stem}_not")) {
             match negated.as_bool() {
                 Some(truth) => conditions.negated = truth,
-                None => self.problem(negated, "write `true` or `false`"),
+                None => self.advise(
+                    negated,
+                    format!(
+                        "this is neither `true` nor `false`, but {}",
+                        negated.type_name()
+                    ),
+                    "write `true` or `false` without quotes",
+                ),
             }
         }
         let Some(list) = node.get(&format!("{kind}_conditions")) else {
@@ -371,7 +358,11 @@ impl Reader {
         };
         for entry in self.list(list, "conditions") {
             let Some(name) = entry.get("type").map(shown) else {
-                self.problem(entry, "a condition needs a `type`");
+                self.advise(
+                    entry,
+                    "a condition needs a `type`",
+                    "add one, such as `type: logsource`",
+                );
                 continue;
             };
             conditions.list.extend(read(self, entry, &name));
@@ -399,17 +390,23 @@ impl Reader {
             "rule_attribute" => {
                 let attribute = self.text(node, "attribute")?;
                 if node.get("op").is_some_and(|op| op.as_text() != Some("eq")) {
-                    return self.refuse(node, "of `rule_attribute` only `op: eq` is supported");
+                    return self.refuse(
+                        node.get("op").unwrap_or(node),
+                        "of `rule_attribute` only `op: eq` is supported",
+                        "take `op` out, and write a condition for each value",
+                    );
                 }
                 if !ATTRIBUTES.contains(&attribute.as_str()) {
-                    return self.refuse(node, format!("unknown attribute `{attribute}`"));
+                    let message = format!("unknown attribute `{attribute}`");
+                    let help = near(&attribute, ATTRIBUTES.iter().copied());
+                    return self.refuse(node.get("attribute").unwrap_or(node), message, help);
                 }
                 RuleCondition::Attribute {
                     attribute,
                     value: self.text(node, "value")?,
                 }
             }
-            _ => return self.refuse(node, format!("unsupported rule condition `{name}`")),
+            _ => return self.unsupported(node, ("rule", name), &RULE_CONDITIONS),
         })
     }
 
@@ -417,7 +414,10 @@ impl Reader {
         let quantity = match node.get("cond").and_then(Node::as_text) {
             Some("all") => Quantity::All,
             None | Some("any") => Quantity::Any,
-            Some(_) => return self.refuse(node, "`cond` is `any` or `all`"),
+            Some(_) => {
+                let at = node.get("cond").unwrap_or(node);
+                return self.refuse(at, "`cond` is `any` or `all`", "write one of the two");
+            }
         };
         Some(match name {
             "match_string" => {
@@ -430,7 +430,7 @@ impl Reader {
             }
             "is_null" => ItemCondition::IsNull(quantity),
             "contains_wildcard" => ItemCondition::ContainsWildcard(quantity),
-            _ => return self.refuse(node, format!("unsupported entry condition `{name}`")),
+            _ => return self.unsupported(node, ("entry", name), &ITEM_CONDITIONS),
         })
     }
 
@@ -443,24 +443,45 @@ impl Reader {
                 let expressions = fields.iter().map(|text| self.expression(at, text, "^"));
                 FieldList::Expressions(expressions.collect::<Option<_>>()?)
             }
-            Some(_) => return self.refuse(node, "`mode` is `plain` or `re`"),
+            Some(_) => {
+                let at = node.get("mode").unwrap_or(node);
+                return self.refuse(at, "`mode` is `plain` or `re`", "write one of the two");
+            }
         };
         match name {
             "include_fields" => Some(FieldCondition::Include(list)),
             "exclude_fields" => Some(FieldCondition::Exclude(list)),
-            _ => self.refuse(node, format!("unsupported field condition `{name}`")),
+            _ => self.unsupported(node, ("field", name), &FIELD_CONDITIONS),
         }
     }
 
-    fn refuse<T>(&mut self, node: &Node, message: impl Into<String>) -> Option<T> {
-        self.problem(node, message);
+    /// Reports a condition that there is none of.
+    fn unsupported<T>(
+        &mut self,
+        node: &Node,
+        (what, name): (&str, &str),
+        known: &[&'static str],
+    ) -> Option<T> {
+        let message = format!("unsupported {what} condition `{name}`");
+        let help = near(name, known.iter().copied());
+        self.refuse(node.get("type").unwrap_or(node), message, help)
+    }
+
+    /// As [`Self::advise`], where nothing comes of it.
+    fn refuse<T>(
+        &mut self,
+        at: &Node,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.advise(at, message, help);
         None
     }
 
     fn required<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n Node> {
         let found = node.get(key);
         if found.is_none() {
-            self.problem(node, format!("`{key}` is missing"));
+            self.advise(node, format!("`{key}` is missing"), format!("add `{key}:`"));
         }
         found
     }
@@ -470,7 +491,8 @@ impl Reader {
         if value.is_scalar() {
             Some(shown(value))
         } else {
-            self.refuse(value, "write a text")
+            let message = format!("`{key}` is a text, not {}", value.type_name());
+            self.refuse(value, message, "write a single text")
         }
     }
 
@@ -479,7 +501,8 @@ impl Reader {
             return list;
         }
         if !node.is_null() {
-            self.problem(node, format!("{what} is a list, not {}", node.type_name()));
+            let message = format!("{what} is a list, not {}", node.type_name());
+            self.advise(node, message, "write each element behind a dash of its own");
         }
         &[]
     }
@@ -488,9 +511,10 @@ impl Reader {
         if let Some(map) = node.as_map() {
             return map;
         }
-        self.problem(
+        self.advise(
             node,
             format!("{what} is a mapping, not {}", node.type_name()),
+            "write keys with their values, each on a line of its own",
         );
         &[]
     }
@@ -506,7 +530,16 @@ impl Reader {
             .build()
         {
             Ok(regex) => Some(regex),
-            Err(error) => self.refuse(at, format!("invalid expression: {error}")),
+            Err(error) => {
+                // What the library says about syntax is a drawing of several lines.
+                let what = error.to_string();
+                let what = what.lines().last().unwrap_or_default();
+                self.refuse(
+                    at,
+                    format!("invalid expression: {}", what.trim_start_matches("error: ")),
+                    "put a backslash before what is meant literally, and close all brackets",
+                )
+            }
         }
     }
 
@@ -517,9 +550,19 @@ impl Reader {
             Yaml::Int(int) => RawValue::Number(Number::Int(*int)),
             Yaml::Float(float) => RawValue::Number(Number::Float(*float)),
             Yaml::Text(text) => RawValue::Text(text.clone()),
-            Yaml::Seq(_) | Yaml::Map(_) => return self.refuse(node, "write a single value"),
+            Yaml::Seq(_) | Yaml::Map(_) => {
+                let message = format!("a value cannot be {}", node.type_name());
+                return self.refuse(node, message, "write a single value");
+            }
         })
     }
+}
+
+/// Help that names what was meant, or all that is known.
+fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    suggestion(name, known.iter().copied())
+        .unwrap_or_else(|| format!("write one of `{}`", known.join("`, `")))
 }
 
 fn message(node: &Node) -> String {

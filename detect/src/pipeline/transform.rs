@@ -269,6 +269,16 @@ impl Transformation {
         }
     }
 
+    /// Whether it gives the placeholder a value in some rule.
+    pub(super) fn replaces(&self, name: &str, vars: &BTreeMap<String, Vec<String>>) -> bool {
+        match &self.kind {
+            Kind::Placeholders { which, wildcard } => {
+                which.contains(name) && (*wildcard || vars.contains_key(name))
+            }
+            _ => false,
+        }
+    }
+
     fn replace_placeholders(
         &self,
         rule: &mut Detection,

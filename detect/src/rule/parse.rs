@@ -206,7 +206,8 @@ impl Loader {
             let message = format!(
                 "file has more than {FILE_PROBLEMS_MAX} problems, the rest of it is not read"
             );
-            let place = Place::start_of(&file.name);
+            let last = self.diagnostics.last().map(|last| last.place.clone());
+            let place = last.unwrap_or_else(|| Place::start_of(&file.name));
             self.diagnostics
                 .push(Diagnostic::error(code::TOO_MANY_PROBLEMS, &place, message));
         }
@@ -293,9 +294,9 @@ impl Loader {
     fn register(&mut self, meta: &Meta, root: &Node) -> bool {
         let id = meta.id.as_ref().map(|id| id.to_lowercase());
         let place_of = |key| root.get(key).map_or(&root.place, |node| &node.place);
-        let taken = |place: &Place| {
+        let taken = |place: &Place, instead: &str| {
             format!(
-                "the first one stands in `{}`, line {}",
+                "the first one stands in `{}`, line {}; {instead}",
                 place.file, place.line
             )
         };
@@ -303,8 +304,10 @@ impl Loader {
         if let Some((id, first)) = id.as_ref().and_then(|id| self.ids.get_key_value(id)) {
             let message = format!("id `{id}` is taken by another rule");
             problems.push(
-                Diagnostic::error(code::DUPLICATE_ID, place_of("id"), message)
-                    .with_help(taken(first)),
+                Diagnostic::error(code::DUPLICATE_ID, place_of("id"), message).with_help(taken(
+                    first,
+                    "draw a new id with `uuidgen`, or take one rule out",
+                )),
             );
         } else if let Some((name, first)) =
             meta.name.as_ref().and_then(|n| self.names.get_key_value(n))
@@ -312,7 +315,7 @@ impl Loader {
             let message = format!("name `{name}` is taken by another rule");
             problems.push(
                 Diagnostic::error(code::DUPLICATE_NAME, place_of("name"), message)
-                    .with_help(taken(first)),
+                    .with_help(taken(first, "rename one of the two")),
             );
         }
         let free = problems.is_empty();

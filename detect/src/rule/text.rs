@@ -9,6 +9,8 @@
 //! %name%  \%     under `expand`: a placeholder, a plain percent sign
 //! ```
 
+use std::ops::Range;
+
 /// Most texts that one value may become by placeholders.
 pub const COMBINATIONS_MAX: usize = 65_536;
 
@@ -138,11 +140,34 @@ pub fn segments(raw: &str) -> Vec<Segment> {
     out
 }
 
+/// The names of the placeholders of a value under `expand`, each with its bytes in it.
+pub fn placeholders(raw: &str) -> Vec<(&str, Range<usize>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with("\\\\") || rest.starts_with("\\%") {
+            at += 2;
+        } else if let Some((name, after)) = placeholder(rest) {
+            let end = raw.len() - after.len();
+            found.push((name, at..end));
+            at = end;
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    found
+}
+
 /// The placeholder that `rest` begins with, and what follows it.
 fn placeholder(rest: &str) -> Option<(&str, &str)> {
     let (name, after) = rest.strip_prefix('%')?.split_once('%')?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     (!name.is_empty() && name.chars().all(fits)).then_some((name, after))
+}
+
+/// What is said of a placeholder that no pipeline replaces.
+pub(crate) fn unresolved(name: &str) -> String {
+    format!("no pipeline gives the placeholder `%{name}%` a value")
 }
 
 /// What became of the placeholders of one value.

@@ -115,6 +115,11 @@ impl Template {
                     if name.trim().is_empty() {
                         return Err(problem(at..at + length + 2, "field name is empty"));
                     }
+                    if let Some(bar) = name.find('|') {
+                        let start = at + 1 + bar;
+                        let message = "a template takes names of fields, without modifiers";
+                        return Err(problem(start..at + 1 + length, message));
+                    }
                     template.push_literal(&mut literal);
                     template.push_field(name);
                     while chars

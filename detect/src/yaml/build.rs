@@ -84,7 +84,60 @@ impl<'s, 'a> Events<'s, 'a> {
         }
         let message = format!("file is not valid YAML: {}", error.info());
         Diagnostic::error(code::YAML_SYNTAX, &place, message)
+            .with_help_from(syntax_help(error.info()).map(str::to_owned))
     }
+}
+
+/// What to write instead of what the reader cannot read, by a part of what it says about it.
+const SYNTAX_HELP: [(&[&str], &str); 10] = [
+    (
+        &["unknown anchor", "anchor or alias"],
+        "a value that begins with `*` or `&` stands in quotes",
+    ),
+    (
+        &["escape", "hexadecimal"],
+        "in double quotes a backslash is written twice; in single quotes it stands for itself",
+    ),
+    (
+        &["after double-quoted"],
+        "what stands behind the closing quote belongs inside of the quotes",
+    ),
+    (
+        &["quoted scalar"],
+        "close the quotes in the same value; a single quote inside of single quotes is written twice",
+    ),
+    (&["tab"], "indent with spaces: a tab may not stand here"),
+    (
+        &["mapping values are not allowed", "':' indicator"],
+        "put a text that holds `: ` in quotes, and begin each key on a line of its own",
+    ),
+    (
+        &["flow", "bracket"],
+        "close each `[` and `{`, put a comma between elements, and texts with such signs in quotes",
+    ),
+    (
+        &["block scalar"],
+        "indent all lines below `|` or `>` by the same number of spaces",
+    ),
+    (
+        &["indent", "expected key", "'-' indicator", "block sequence"],
+        "begin the keys of one mapping, and the dashes of one list, in the same column",
+    ),
+    (
+        &[
+            "unexpected character",
+            "node content",
+            "plain scalar",
+            "tag",
+            "directive",
+        ],
+        "a value that begins with a sign such as `%`, `@`, `!` or a backtick stands in quotes",
+    ),
+];
+
+fn syntax_help(said: &str) -> Option<&'static str> {
+    let fits = |(parts, _): &&(&[&str], &str)| parts.iter().any(|part| said.contains(part));
+    SYNTAX_HELP.iter().find(fits).map(|(_, help)| *help)
 }
 
 /// The anchors that some alias names.

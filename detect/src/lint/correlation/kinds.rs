@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rules, correlations, counted_fields, finding, paths, place};
+use super::{Rules, correlations, counted_fields, finding, paths, place_of_name};
 use crate::diagnostic::code;
 use crate::lint::fields::{holds_object, judged, names, sure};
 use crate::lint::{Found, Workspace};
 use crate::observed::{Kind, Known, Observed};
 use crate::rule::parse::RuleDocument;
 use crate::rule::{Correlation, CorrelationKind};
+
+/// Where the fields stand that are counted or computed with.
+const COUNTED: [&str; 2] = ["condition", "field"];
 
 /// Takes a correlation, the name of a field, and the kinds that it was seen as.
 type EachComputed<'e> =
@@ -69,7 +72,10 @@ pub(super) fn field_not_numeric(workspace: &Workspace<'_>, found: &mut Found) {
         if kinds.iter().any(other) && kinds.iter().all(never) {
             found.push(finding(
                 rule,
-                (code::FIELD_NOT_NUMERIC, place(document, "condition")),
+                (
+                    code::FIELD_NOT_NUMERIC,
+                    place_of_name(document, &COUNTED, name),
+                ),
                 format!("`{name}` holds no numbers, so there is nothing to compute with"),
                 "name a field whose values are numbers",
             ));
@@ -84,7 +90,7 @@ pub(super) fn computed_from_text(workspace: &Workspace<'_>, found: &mut Found) {
         if known && kinds.contains(&Kind::Text) && kinds.iter().all(text) {
             found.push(finding(
                 rule,
-                (code::COMPUTED_FROM_TEXT, place(document, "condition")),
+                (code::COMPUTED_FROM_TEXT, place_of_name(document, &COUNTED, name)),
                 format!("`{name}` was seen as text alone: text that is no number is left out of what is computed"),
                 "look with `palisade decode` whether the texts are numbers, or name a field that holds numbers",
             ));
@@ -103,9 +109,9 @@ pub(super) fn group_by_is_object(workspace: &Workspace<'_>, found: &mut Found) {
             CorrelationKind::ValueCount(fields, _) => fields.as_slice(),
             _ => &[],
         };
-        let grouped = rule.group_by.iter().map(|name| (name, "group-by"));
-        let all = grouped.chain(counted.iter().map(|name| (name, "condition")));
-        for (name, key) in all {
+        let grouped = rule.group_by.iter().map(|name| (name, &["group-by"][..]));
+        let all = grouped.chain(counted.iter().map(|name| (name, &COUNTED[..])));
+        for (name, keys) in all {
             let object = rule.rules.iter().find_map(|(reference, _)| {
                 let base = rules.detections.get(reference.as_str())?;
                 let log_types = judged(observed, &base.logsource);
@@ -116,7 +122,7 @@ pub(super) fn group_by_is_object(workspace: &Workspace<'_>, found: &mut Found) {
             if let Some((reference, log_types)) = object {
                 found.push(finding(
                     rule,
-                    (code::GROUP_BY_IS_OBJECT, place(document, key)),
+                    (code::GROUP_BY_IS_OBJECT, place_of_name(document, keys, name)),
                     format!(
                         "`{name}` holds an object in events of {}, which `{reference}` judges: they stay outside of every group",
                         names(&log_types)

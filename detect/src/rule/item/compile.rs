@@ -253,12 +253,8 @@ impl Compiler<'_> {
             match segment {
                 Segment::Raw(part) => text.push_str(&part),
                 Segment::Placeholder(name) => {
-                    let message = format!("no pipeline gives the placeholder `%{name}%` a value");
-                    return Err(self
-                        .problem(code::UNRESOLVED_PLACEHOLDER, message)
-                        .with_help(
-                            "add a pipeline with `value_placeholders` and the name under `vars`",
-                        ));
+                    let message = text::unresolved(&name);
+                    return Err(self.problem(code::UNRESOLVED_PLACEHOLDER, message));
                 }
             }
         }

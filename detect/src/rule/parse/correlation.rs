@@ -183,6 +183,17 @@ fn worded_by_group(
     }
 }
 
+/// Reports a correlation that cannot be honoured, with help.
+fn refuse(
+    reader: &mut Reader<'_>,
+    place: &Place,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) {
+    let problem = Diagnostic::error(code::INVALID_CORRELATION, place, message);
+    reader.push(problem.with_help(help));
+}
+
 /// The type.
 fn kind(reader: &mut Reader<'_>, section: &Node) -> Option<Type> {
     let Some(node) = section.get_some("type") else {
@@ -218,8 +229,12 @@ fn rules(reader: &mut Reader<'_>, section: &Node) -> Option<Vec<(String, Place)>
         reader.error(code::CORRELATION_RULES, &node.place, message);
     }
     if rules.is_empty() {
-        let message = "list of rules is empty";
-        reader.error(code::INVALID_CORRELATION, &node.place, message);
+        refuse(
+            reader,
+            &node.place,
+            "list of rules is empty",
+            "name the rules whose matches are looked at, by id or name",
+        );
     }
     reader.references.clone_from(&rules);
     Some(rules)
@@ -364,8 +379,12 @@ fn bounds(reader: &mut Reader<'_>, node: &Node) -> Option<Bounds> {
         if let Some(number) = value.as_float().filter(|number| number.is_finite()) {
             bounds.push((*comparison, number));
         } else {
-            let message = format!("`{name}` needs a number");
-            reader.error(code::INVALID_CORRELATION, &value.place, message);
+            refuse(
+                reader,
+                &value.place,
+                format!("`{name}` needs a number, not {}", value.type_name()),
+                format!("write a number without quotes, such as `{name}: 10`"),
+            );
             valid = false;
         }
     }
@@ -395,8 +414,12 @@ fn fields(reader: &mut Reader<'_>, node: &Node, kind: Type) -> Option<Vec<String
         return None;
     }
     if fields.len() > 1 && kind != Type::ValueCount {
-        let message = "only `value_count` takes several fields";
-        reader.error(code::INVALID_CORRELATION, &field.place, message);
+        refuse(
+            reader,
+            &field.place,
+            "only `value_count` takes several fields",
+            "name the one field that holds the numbers",
+        );
         return None;
     }
     Some(fields.into_iter().map(|(name, _)| name).collect())
@@ -410,8 +433,12 @@ fn percentile(reader: &mut Reader<'_>, node: &Node) -> Option<f64> {
         .filter(|percentile| (0.0..=100.0).contains(percentile));
     if value.is_none() {
         let place = &written.unwrap_or(node).place;
-        let message = "`value_percentile` needs `percentile`, a number from 0 to 100";
-        reader.error(code::INVALID_CORRELATION, place, message);
+        refuse(
+            reader,
+            place,
+            "`value_percentile` needs `percentile`, a number from 0 to 100",
+            "write which one beside the bound, such as `condition: {field: size, percentile: 95, gt: 1000}`",
+        );
     }
     value
 }

@@ -20,6 +20,14 @@ const MODIFIERS_HELP: &str = "for text there are `contains`, `startswith`, `ends
                               addresses `cidr`, and for all of them `all`, `neq`, `exists` and \
                               `fieldref`";
 
+/// Help where there is no search.
+pub(super) const SEARCH_HELP: &str =
+    "add a search that the condition names, such as `selection:` with a field and a value below it";
+
+/// Help with a mapping or list where a value belongs.
+const NESTED_HELP: &str = "write one value, or a list of values; a field inside an object is named \
+                           with dots, as in `properties.status`";
+
 /// Reads a detection rule.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Detection> {
     let meta = reader.meta();
@@ -40,11 +48,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Detection> {
         return None;
     };
     if searches.is_empty() {
-        reader.error(
-            code::MISSING_FIELD,
-            &section.place,
-            "detection has no search besides its condition",
-        );
+        let message = "detection has no search besides its condition";
+        let problem = Diagnostic::error(code::MISSING_FIELD, &section.place, message);
+        reader.push(problem.with_help(SEARCH_HELP));
         return None;
     }
     let condition = conditions(reader, written, &searches)?;
@@ -87,7 +93,8 @@ pub(super) fn searches(
             }
             None => {
                 let message = format!("search name must be text, not {}", key.type_name());
-                reader.error(code::WRONG_TYPE, &key.place, message);
+                let problem = Diagnostic::error(code::WRONG_TYPE, &key.place, message);
+                reader.push(problem.with_help("put it in quotes"));
             }
         }
     }
@@ -100,11 +107,9 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, searches: &Searches) -> Opti
         return condition(reader, node, searches);
     };
     if list.is_empty() {
-        reader.error(
-            code::MISSING_FIELD,
-            &node.place,
-            "list of conditions is empty",
-        );
+        let message = "list of conditions is empty";
+        let problem = Diagnostic::error(code::MISSING_FIELD, &node.place, message);
+        reader.push(problem.with_help("name a search, such as `condition: selection`"));
         return None;
     }
     let names = Names::numbered(searches.keys().map(String::as_str));
@@ -165,7 +170,10 @@ fn search(reader: &mut Reader<'_>, node: &Node, key: &Place) -> Option<Search> {
         Yaml::Map(entries) if !entries.is_empty() => all_of(reader, entries),
         Yaml::Seq(items) if !items.is_empty() => any_of(reader, items, key),
         Yaml::Null | Yaml::Map(_) | Yaml::Seq(_) => {
-            reader.error(code::EMPTY_SEARCH, key, "search is empty");
+            let problem = Diagnostic::error(code::EMPTY_SEARCH, key, "search is empty");
+            reader.push(
+                problem.with_help("write an entry below it, such as `User: admin`, or take it out"),
+            );
             None
         }
         _ => keywords(reader, std::slice::from_ref(node), key),
@@ -218,7 +226,8 @@ fn keywords(reader: &mut Reader<'_>, items: &[Node], key: &Place) -> Option<Sear
 fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
     let Some(written) = key.as_text() else {
         let message = format!("field name must be text, not {}", key.type_name());
-        reader.error(code::WRONG_TYPE, &key.place, message);
+        let problem = Diagnostic::error(code::WRONG_TYPE, &key.place, message);
+        reader.push(problem.with_help("put it in quotes"));
         return None;
     };
     let modifiers = modifiers(reader, key, written);
@@ -229,7 +238,8 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
             let value = raw_value(node);
             if value.is_none() {
                 let message = format!("value must be a scalar, not {}", node.type_name());
-                reader.error(code::WRONG_TYPE, &node.place, message);
+                let problem = Diagnostic::error(code::WRONG_TYPE, &node.place, message);
+                reader.push(problem.with_help(NESTED_HELP));
             }
             value
         })
@@ -434,7 +444,12 @@ pub(super) fn need_texts(
                 "`{key}` must be text or a list of text, not {}",
                 scalar_text(item)
             );
-            reader.error(code::WRONG_TYPE, &item.place, message);
+            let problem = Diagnostic::error(code::WRONG_TYPE, &item.place, message);
+            reader.push(problem.with_help(if item.is_scalar() {
+                "put it in quotes"
+            } else {
+                "write one text behind each dash"
+            }));
             return None;
         };
         texts.push((text.to_owned(), item.place.clone()));

@@ -145,6 +145,10 @@ impl<'a> Reader<'a> {
             "type" => Some("add a type, such as `type: event_count`"),
             "field" => Some("add `field:`, whose values are counted"),
             "for" => Some("add how long it is silent, such as `for: 1h`"),
+            "condition" if self.root.get("correlation").is_some() => {
+                Some("add a bound, such as `condition: {gte: 10}`")
+            }
+            "condition" => Some("add what must hold, such as `condition: selection`"),
             _ => None,
         };
         let message = format!("`{key}` is missing");
@@ -155,7 +159,18 @@ impl<'a> Reader<'a> {
     /// Reports a value of the wrong type.
     pub(super) fn wrong_type(&mut self, key: &str, node: &Node, wanted: &str) {
         let message = format!("`{key}` must be {wanted}, not {}", node.type_name());
-        self.error(code::WRONG_TYPE, &node.place, message);
+        let problem = Diagnostic::error(code::WRONG_TYPE, &node.place, message);
+        let help = match wanted {
+            "text" | "a list of text" if node.is_scalar() => "put it in quotes".to_owned(),
+            "text" => format!("write one text: `{key}: TEXT`"),
+            "a list" if node.is_scalar() => format!("write `{key}: [{}]`", scalar_text(node)),
+            "a list" | "a list of text" => "write each element behind a dash of its own".to_owned(),
+            "a mapping" => {
+                format!("write keys with their values below `{key}:`, each on a line of its own")
+            }
+            _ => format!("write {wanted}"),
+        };
+        self.push(problem.with_help(help));
     }
 
     /// Reports what is wrong with a condition at its place in the file.
@@ -206,13 +221,17 @@ impl<'a> Reader<'a> {
             && let Some(node) = self.root.get("title")
         {
             let message = format!("title is longer than the limit of {TITLE_CHARS_MAX} characters");
-            self.error(code::INVALID_VALUE, &node.place, message);
+            let problem = Diagnostic::error(code::INVALID_VALUE, &node.place, message);
+            self.push(problem.with_help("say it shorter, and the rest under `description`"));
         }
         let name = self.text("name");
         if name.as_deref() == Some("")
             && let Some(node) = self.root.get("name")
         {
-            self.error(code::INVALID_VALUE, &node.place, "name is empty");
+            let problem = Diagnostic::error(code::INVALID_VALUE, &node.place, "name is empty");
+            self.push(
+                problem.with_help("write a name by which others refer to it, or take it out"),
+            );
         }
         Meta {
             id: self.text("id"),
@@ -332,14 +351,24 @@ impl<'a> Reader<'a> {
 
     /// The name of one field.
     fn field(&mut self, key: &str, node: &Node) -> Option<String> {
-        let name = node.as_text().filter(|name| !name.is_empty());
+        let text = node.as_text();
+        let name = text.filter(|name| !name.is_empty() && !name.contains('|'));
         if name.is_none() {
-            let message = format!(
-                "`{key}` must be the name of a field, not {}",
-                node.type_name()
-            );
+            let (code, message) = match text {
+                Some(text) if !text.is_empty() => (
+                    code::INVALID_VALUE,
+                    format!("`{key}` takes the name of a field without modifiers, not `{text}`"),
+                ),
+                _ => (
+                    code::WRONG_TYPE,
+                    format!(
+                        "`{key}` must be the name of a field, not {}",
+                        node.type_name()
+                    ),
+                ),
+            };
             let help = format!("name a field that the rule's events have, or take `{key}` out");
-            self.push(Diagnostic::error(code::WRONG_TYPE, &node.place, message).with_help(help));
+            self.push(Diagnostic::error(code, &node.place, message).with_help(help));
         }
         name.map(str::to_owned)
     }
@@ -378,7 +407,8 @@ impl<'a> Reader<'a> {
         for (name, place) in fields {
             if name.is_empty() || by.contains(&name) {
                 let message = "a field of `by` is empty or named twice";
-                self.error(code::INVALID_VALUE, &place, message);
+                let problem = Diagnostic::error(code::INVALID_VALUE, &place, message);
+                self.push(problem.with_help("take it out"));
             }
             by.push(name);
         }

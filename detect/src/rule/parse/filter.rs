@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 use crate::yaml::Node;
 
 use super::super::{Exception, Expiry, Filter};
-use super::detection::{complete, condition, need_texts, searches};
+use super::detection::{SEARCH_HELP, complete, condition, need_texts, searches};
 use super::document::{Reader, scalar_text};
 
 /// Reads a filter.
@@ -29,7 +29,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Filter> {
     let searches = searches(reader, entries, &["rules", "condition"]);
     if searches.is_empty() {
         let message = "filter has no search besides its condition";
-        reader.error(code::MISSING_FIELD, &section.place, message);
+        let problem = Diagnostic::error(code::MISSING_FIELD, &section.place, message);
+        reader.push(problem.with_help(SEARCH_HELP));
     }
     let Some(written) = section.get("condition") else {
         reader.missing(section, "condition");

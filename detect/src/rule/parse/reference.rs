@@ -237,7 +237,11 @@ impl<'a> Graph<'a> {
                 let rule = self.correlations[*at];
                 let (name, place) = &rule.rules[*reference];
                 let message = format!("rule `{name}` cannot be used, because it was refused");
-                refused[*at] = Some(about(rule, code::UNKNOWN_RULE_REFERENCE, place, message));
+                let problem = about(rule, code::UNKNOWN_RULE_REFERENCE, place, message);
+                refused[*at] = Some(
+                    problem
+                        .with_help("mend that rule first; why it was refused is said at its place"),
+                );
             }
         }
     }
@@ -272,22 +276,13 @@ impl<'a> Graph<'a> {
             if broken[at] {
                 continue;
             }
-            let limit = |message: String| {
-                Some(about(
-                    rule,
-                    code::CORRELATION_TOO_DEEP,
-                    &rule.place,
-                    message,
-                ))
-            };
+            let place = rule.rules.first().map_or(&rule.place, |(_, place)| place);
+            let limit =
+                |message: String| Some(about(rule, code::CORRELATION_TOO_DEEP, place, message));
             if !ordered[at] {
                 let message = "correlation is part of a circle of references, or refers to one";
-                let place = rule.rules.first().map_or(&rule.place, |(_, place)| place);
-                let problem = about(rule, code::CORRELATION_CYCLE, place, message.to_owned());
-                refused[at] = Some(problem.with_help(
-                    "take one of the references out: each correlation looks at rules that do not \
-                     look at it",
-                ));
+                let message = message.to_owned();
+                refused[at] = Some(about(rule, code::CORRELATION_CYCLE, place, message));
             } else if depth[at] > CHAIN_DEPTH_MAX {
                 refused[at] = limit(format!(
                     "correlations are chained deeper than the limit of {CHAIN_DEPTH_MAX}"
@@ -393,7 +388,11 @@ fn aliases(
             if listed.is_empty() {
                 let message =
                     format!("alias `{alias}` names rule `{name}`, which is not in `rules`");
-                problems.push(about(rule, code::UNKNOWN_RULE_REFERENCE, place, message));
+                let problem = about(rule, code::UNKNOWN_RULE_REFERENCE, place, message);
+                let listed = rule.rules.iter().map(|(listed, _)| listed.as_str());
+                let help = suggestion(name, listed)
+                    .unwrap_or_else(|| "name one of the rules, or add it to `rules`".to_owned());
+                problems.push(problem.with_help(help));
             }
             own.extend(
                 listed

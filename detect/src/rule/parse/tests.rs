@@ -465,6 +465,8 @@ fn wording_that_cannot_be_read_is_refused_at_its_token() {
         ("title: 'a {b'", "invalid-value", "{b"),
         ("title: 'a {} b'", "invalid-value", "{}"),
         ("title: [a]", "wrong-type", "[a]"),
+        ("title: 'a {b|contains}'", "invalid-value", "|contains"),
+        ("external_id: 'a|contains'", "invalid-value", "'a|contains'"),
         ("level_from: [a]", "wrong-type", "[a]"),
         ("external_id: ''", "wrong-type", "''"),
         ("titel: a", "invalid-value", "titel"),
