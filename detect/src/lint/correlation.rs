@@ -200,7 +200,7 @@ fn count_beyond_group(workspace: &Workspace<'_>, found: &mut Found) {
                     place_of_bound(document, is_operator),
                 ),
                 format!(
-                    "a group holds {GROUP_ELEMENTS} events, so so many values are never counted"
+                    "a group holds {GROUP_ELEMENTS} events: more values than that are never counted"
                 ),
                 "ask for fewer, over a shorter timespan",
             ));

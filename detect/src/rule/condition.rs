@@ -403,6 +403,10 @@ impl<'t> Parser<'t, '_> {
         let lower = token.text.to_lowercase();
         let help = if matches!(lower.as_str(), "and" | "or" | "not" | "of") && lower != token.text {
             Some(format!("operators are lower case: `{lower}`"))
+        } else if self.selectors == Selectors::Refused
+            && (token.text.contains('*') || token.text == "of")
+        {
+            Some("name each rule by itself, as in `a and b` or `a or b`".to_owned())
         } else if token.text.contains('*') {
             Some(format!("write `1 of {0}` or `all of {0}`", token.text))
         } else if token.text == ")" {

@@ -178,6 +178,14 @@ fn a_correlation_speaks_of_rules() {
     let problem = first(parse("ra and zzz", &names, Selectors::Refused)).expect_err("unknown");
     assert_eq!(problem.message, "the correlation refers to no rule `zzz`");
     assert_eq!(problem.help.as_deref(), Some("rules here: `ra`, `rb`"));
+    for selector in ["ra and r*", "ra and all of them"] {
+        let refused = parse(selector, &names, Selectors::Refused).expect_err(selector);
+        let mut helps = refused.iter().filter_map(|one| one.help.as_deref());
+        assert!(
+            helps.any(|help| help.starts_with("name each rule")),
+            "{selector}: {refused:?}"
+        );
+    }
 }
 
 #[test]
