@@ -19,7 +19,7 @@ const MISSES_MAX: u32 = 16;
 /// Most keys that may be missing between two that are remembered one after the other.
 const GAP_MAX: usize = 3;
 
-/// Fewest bytes of a key with what stands behind it that are compared by words.
+/// Bytes of a word, by which keys are compared.
 const WORD: usize = 8;
 
 /// The keys that a thread has seen in the objects that a program walks into.
@@ -34,12 +34,16 @@ pub(super) struct Guesses {
     text: Vec<u8>,
 }
 
-/// A key at a node.
+/// A key at a node. Most are two words, for which a call that compares is too much.
 #[derive(Debug, Clone, Copy)]
 struct Key {
+    /// Its first eight bytes, and its last, so far as it has them.
+    ends: [u64; 2],
+    /// The bits of a word that count.
+    mask: u64,
     start: u32,
     len: u32,
-    edge: Option<Edge>,
+    edge: Edge,
     /// The key that came next.
     next: u32,
     /// Another key of this node.
@@ -60,7 +64,8 @@ pub(super) struct Trail {
 /// A key that was due.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Foreseen {
-    pub(super) edge: Option<Edge>,
+    /// Where it leads; to [`NONE`] if rules do not ask for it.
+    pub(super) edge: Edge,
     /// How many bytes it takes, its closing quote and the colon included.
     pub(super) len: usize,
 }
@@ -82,7 +87,13 @@ impl Guesses {
     #[inline]
     pub(super) fn foresee(&self, trail: &mut Trail, bytes: &[u8], at: usize) -> Option<Foreseen> {
         let key = self.keys.get(trail.due as usize)?;
-        self.stands(key, bytes, at)?;
+        let rest = bytes.get(at..)?;
+        let first = word(rest)?;
+        let last = word(rest.get((key.len as usize).saturating_sub(WORD)..)?)?;
+        let differs = (first ^ key.ends[0]) | (last ^ key.ends[1]);
+        if differs & key.mask != 0 || key.len as usize > 2 * WORD && !self.stands(key, rest) {
+            return None;
+        }
         trail.last = trail.due;
         trail.due = key.next;
         Some(Foreseen {
@@ -103,7 +114,7 @@ impl Guesses {
     }
 
     /// Remembers that this key, written with its closing quote and the colon, came next.
-    pub(super) fn learn(&mut self, trail: &mut Trail, text: &[u8], edge: Option<Edge>) {
+    pub(super) fn learn(&mut self, trail: &mut Trail, text: &[u8], edge: Edge) {
         trail.due = NONE;
         trail.misses += 1;
         let known = if trail.misses > MISSES_MAX || text.len() > KEY_BYTES_MAX {
@@ -136,7 +147,7 @@ impl Guesses {
         }
     }
 
-    fn add(&mut self, node: u32, text: &[u8], edge: Option<Edge>) -> Option<u32> {
+    fn add(&mut self, node: u32, text: &[u8], edge: Edge) -> Option<u32> {
         if self.keys.len() == KEYS_MAX {
             return None;
         }
@@ -146,7 +157,13 @@ impl Guesses {
             self.first.resize(nodes, NONE);
         }
         let number = u32::try_from(self.keys.len()).ok()?;
+        let mut head = [0; WORD];
+        let filled = text.len().min(WORD);
+        head[..filled].copy_from_slice(&text[..filled]);
+        let tail = text.last_chunk().copied().unwrap_or(head);
         self.keys.push(Key {
+            ends: [u64::from_le_bytes(head), u64::from_le_bytes(tail)],
+            mask: u64::MAX >> (8 * (WORD - filled)),
             start: u32::try_from(self.text.len()).ok()?,
             len: u32::try_from(text.len()).ok()?,
             edge,
@@ -161,27 +178,17 @@ impl Guesses {
         &self.text[key.start as usize..][..key.len as usize]
     }
 
-    #[inline]
-    fn stands(&self, key: &Key, bytes: &[u8], at: usize) -> Option<()> {
-        let wanted = self.text(key);
-        let found = bytes.get(at..at + wanted.len())?;
-        same(wanted, found).then_some(())
+    /// Whether a key stands at the start of `rest` whose first and last words do.
+    fn stands(&self, key: &Key, rest: &[u8]) -> bool {
+        let within = WORD..key.len as usize - WORD;
+        rest.get(within.clone()) == self.text(key).get(within)
     }
 }
 
-/// Whether texts of one length are equal: most keys are two words, for which a call is too much.
+/// The first eight bytes as a number.
 #[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let ends = (
-        (one.first_chunk::<WORD>(), other.first_chunk::<WORD>()),
-        (one.last_chunk::<WORD>(), other.last_chunk::<WORD>()),
-    );
-    let ((Some(a), Some(b)), (Some(c), Some(d))) = ends else {
-        return one == other;
-    };
-    a == b
-        && c == d
-        && (one.len() <= 2 * WORD || one[WORD..one.len() - WORD] == other[WORD..other.len() - WORD])
+fn word(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 #[cfg(test)]
@@ -192,18 +199,15 @@ mod tests {
     fn read(guesses: &mut Guesses, at: u32, keys: &[&str]) -> Vec<bool> {
         let mut trail = guesses.begin(at);
         let each = keys.iter().map(|key| {
-            let text = format!("{key}\":");
-            let bytes = text.as_bytes();
+            let (text, bytes) = (format!("{key}\":"), format!("{key}\":\"value\"}}"));
+            let bytes = bytes.as_bytes();
             let foreseen = guesses.foresee(&mut trail, bytes, 0);
             let found = foreseen.or_else(|| guesses.skip(&mut trail, bytes, 0));
-            let edge = key
-                .len()
-                .try_into()
-                .map(|node| Edge { node, group: 0 })
-                .ok();
+            let node = key.len().try_into().unwrap();
+            let edge = Edge { node, group: 0 };
             match found {
                 Some(found) => assert_eq!((found.edge, found.len), (edge, text.len())),
-                None => guesses.learn(&mut trail, bytes, edge),
+                None => guesses.learn(&mut trail, text.as_bytes(), edge),
             }
             foreseen.is_some()
         });
@@ -217,6 +221,34 @@ mod tests {
         assert_eq!(read(&mut guesses, 3, &keys), [false; 4]);
         assert_eq!(read(&mut guesses, 3, &keys), [true; 4]);
         assert_eq!(read(&mut guesses, 2, &keys), [false; 4]);
+    }
+
+    #[test]
+    fn only_the_very_key_is_foreseen() {
+        let keys = [
+            "",
+            "a",
+            "abcde",
+            "abcdef",
+            "abcdefg",
+            "abcdefghijklmno",
+            "abcdefghijklmnopq",
+        ];
+        for key in keys {
+            for place in 0..key.len() {
+                let mut other = key.to_owned();
+                other.replace_range(place..=place, "-");
+                let mut guesses = Guesses::default();
+                read(&mut guesses, 0, &[key]);
+                assert_eq!(read(&mut guesses, 0, &[&other]), [false], "{key} {other}");
+                assert_eq!(read(&mut guesses, 0, &[&other]), [true]);
+            }
+            for other in keys.iter().filter(|other| **other != key) {
+                let mut guesses = Guesses::default();
+                read(&mut guesses, 0, &[key]);
+                assert_eq!(read(&mut guesses, 0, &[other]), [false], "{key} {other}");
+            }
+        }
     }
 
     #[test]

@@ -74,6 +74,7 @@ const FREE: Cell = Cell {
 /// Where a key leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
+    /// A node, [`ODD`], or [`NONE`] if no path goes on with the key.
     pub(super) node: u32,
     pub(super) group: u32,
 }
@@ -129,9 +130,9 @@ impl Trie {
         &self.below[node.below.0 as usize..node.below.1 as usize]
     }
 
-    /// The edge for a key that stands at `start..end` of `bytes`.
+    /// Where a key leads that stands at `start..end` of `bytes`.
     #[inline]
-    pub(super) fn edge(&self, node: &Node, bytes: &[u8], start: usize, end: usize) -> Option<Edge> {
+    pub(super) fn edge(&self, node: &Node, bytes: &[u8], start: usize, end: usize) -> Edge {
         let (first, size) = node.cells;
         let len = end - start;
         let mut head = head(bytes, start, len);
@@ -143,7 +144,10 @@ impl Trie {
         loop {
             let cell = &self.cells[(first + place) as usize];
             if cell.node == NONE {
-                return None;
+                return Edge {
+                    node: NONE,
+                    group: 0,
+                };
             }
             if cell.head == head && cell.len as usize == len {
                 let rest = &self.keys[cell.start as usize..][..len];
@@ -152,10 +156,10 @@ impl Trie {
                     || rest[8..] == key[8..]
                     || (node.fold && rest[8..].eq_ignore_ascii_case(&key[8..]))
                 {
-                    return Some(Edge {
+                    return Edge {
                         node: cell.node,
                         group: cell.group,
-                    });
+                    };
                 }
             }
             place = (place + 1) & mask;

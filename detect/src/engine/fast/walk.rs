@@ -7,7 +7,7 @@ use super::core::Core;
 use super::guess::{Foreseen, Guesses, Trail};
 use super::slot::{Folder, Hits};
 use super::state::State;
-use super::trie::{Node, ODD, Trie};
+use super::trie::{NONE, Node, ODD, Trie};
 use crate::scan::{Marked, Pair, blanks, scalar_end};
 use crate::value::path::stands_for;
 use crate::value::{self, Text, Value};
@@ -76,6 +76,7 @@ impl<'w> Walk<'w> {
         }
     }
 
+    #[inline]
     fn byte(&self, at: usize) -> Result<u8, Odd> {
         self.bytes.get(at).copied().ok_or(Odd)
     }
@@ -100,24 +101,35 @@ impl<'w> Walk<'w> {
                 Some(key) => key,
                 None => self.key(node, at + 1, &mut trail)?,
             };
-            at = blanks(self.bytes, at + 1 + key.len);
-            at = match key.edge {
-                None => self.skip(at)?,
-                Some(edge) => {
-                    if edge.node == ODD || self.buffers.seen[edge.group as usize] == object {
+            at = self.mark(at + 1 + key.len)?.0;
+            at = match key.edge.node {
+                NONE => self.skip(at)?,
+                ODD => return Err(Odd),
+                child => {
+                    let seen = &mut self.buffers.seen[key.edge.group as usize];
+                    if std::mem::replace(seen, object) == object {
                         return Err(Odd);
                     }
-                    self.buffers.seen[edge.group as usize] = object;
-                    self.value(self.trie.node(edge.node), at)?
+                    self.value(self.trie.node(child), at)?
                 }
             };
-            at = blanks(self.bytes, at);
-            match self.byte(at)? {
-                b',' => at = blanks(self.bytes, at + 1),
-                b'}' if at == close => return Ok(()),
+            at = match self.mark(at)? {
+                (comma, b',') => self.mark(comma + 1)?.0,
+                (end, b'}') if end == close => return Ok(()),
                 _ => return Err(Odd),
-            }
+            };
         }
+    }
+
+    /// The first byte at or behind `at` that is no blank, and its place.
+    #[inline]
+    fn mark(&self, at: usize) -> Result<(usize, u8), Odd> {
+        let byte = self.byte(at)?;
+        if byte > b' ' {
+            return Ok((at, byte));
+        }
+        let at = blanks(self.bytes, at);
+        Ok((at, self.byte(at)?))
     }
 
     /// A key, which begins at `start`, that was not due.
