@@ -21,6 +21,7 @@ mod core;
 mod guess;
 mod keywords;
 mod literals;
+mod memo;
 mod slot;
 mod state;
 mod trie;
@@ -28,10 +29,9 @@ mod walk;
 
 use condition::Truth;
 use core::Core;
-use guess::Guesses;
 use state::State;
 use trie::Trie;
-use walk::{Buffers, Walk};
+use walk::{Buffers, Memory, Walk};
 
 /// The record is not what the fast way can judge: it is left to the tree, errors included.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ struct Route {
     readings: &'static [(&'static str, Reading)],
     sources: Vec<Logsource>,
     program: Option<Arc<Program>>,
-    guesses: Guesses,
+    memory: Memory,
 }
 
 /// A rule that may be met.
@@ -118,7 +118,7 @@ pub(super) fn possible(
         routes,
     } = scratch;
     let Route {
-        program, guesses, ..
+        program, memory, ..
     } = routes.route(engine, event);
     let program = program.as_deref()?;
     let core = &*program.core;
@@ -143,7 +143,7 @@ pub(super) fn possible(
         return Some(());
     }
     state.begin(core);
-    let walked = Walk::run(marked, (core, &program.trie), state, (buffers, guesses));
+    let walked = Walk::run(marked, (core, &program.trie), state, buffers, memory);
     walked.ok()?;
     let searched = core.keywords.search(marked, core, (state, keywords));
     searched.ok()?;
@@ -226,7 +226,7 @@ impl Routes {
             readings: event.log_type.readings,
             sources: event.logsources.to_vec(),
             program: engine.programs.program(engine, event),
-            guesses: Guesses::default(),
+            memory: Memory::default(),
         };
         if self.known.len() < ROUTES_MAX {
             self.known.push(route);

@@ -187,7 +187,7 @@ impl Guesses {
 
 /// The first eight bytes as a number.
 #[inline]
-fn word(bytes: &[u8]) -> Option<u64> {
+pub(super) fn word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().copied().map(u64::from_le_bytes)
 }
 

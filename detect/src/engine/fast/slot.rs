@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::literals::{Literals, Target};
+use super::memo::Memos;
 use super::state::State;
 use crate::casing;
 use crate::naive::{Shape, Test};
@@ -49,11 +50,13 @@ pub(super) struct Hits<'h> {
     pub(super) core: &'h Core,
     pub(super) state: &'h mut State,
     pub(super) folder: &'h mut Folder,
+    pub(super) memos: &'h mut Memos,
 }
 
 impl Hits<'_> {
     #[inline]
     fn hit(&mut self, predicate: u32) {
+        self.folder.holds.push(predicate);
         self.state.hit(self.core, predicate);
     }
 }
@@ -62,6 +65,8 @@ impl Hits<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     folded: Vec<u8>,
+    /// The predicates that hold of the value at hand.
+    holds: Vec<u32>,
 }
 
 /// What a scalar is.
@@ -130,10 +135,10 @@ impl Slot {
         !self.predicates.is_empty()
     }
 
-    /// Holds a string against all tests. `text` is UTF-8; if it is `ascii`, folding its case leaves its
-    /// length alone.
+    /// Holds a string against all tests, unless it is remembered what they say. `text` is UTF-8; if it is
+    /// `ascii`, folding its case leaves its length alone. `number` is the slot's own.
     #[inline]
-    pub(super) fn text(&self, text: &[u8], ascii: bool, hits: &mut Hits<'_>) {
+    pub(super) fn text(&self, number: u32, text: &[u8], ascii: bool, hits: &mut Hits<'_>) {
         if ascii
             && self.others.is_empty()
             && self.exact.is_empty()
@@ -141,6 +146,22 @@ impl Slot {
         {
             return;
         }
+        let Some(place) = hits.memos.place(number, text) else {
+            return self.search(text, hits);
+        };
+        if let Some(holds) = hits.memos.recall(place, text) {
+            for predicate in holds {
+                hits.state.hit(hits.core, *predicate);
+            }
+            return;
+        }
+        hits.folder.holds.clear();
+        self.search(text, hits);
+        hits.memos.keep(place, text, &hits.folder.holds);
+    }
+
+    /// Holds a string against all tests.
+    fn search(&self, text: &[u8], hits: &mut Hits<'_>) {
         let ask = || std::str::from_utf8(text).ok().map(Value::text);
         self.literals(text, (Kind::Text, &ask), hits);
         if !self.others.is_empty()
@@ -182,10 +203,7 @@ impl Slot {
     /// Holds a scalar against all tests.
     pub(super) fn value(&self, scalar: &Value<'_>, hits: &mut Hits<'_>) {
         match scalar {
-            Value::Text(text) => {
-                let text = text.raw().as_bytes();
-                self.text(text, text.is_ascii(), hits);
-            }
+            Value::Text(text) => self.search(text.raw().as_bytes(), hits),
             Value::Number(written) => self.number(scalar, written, hits),
             Value::Bool(_) => self.scalar(scalar, Kind::Bool, hits),
             Value::Null | Value::Array(_) | Value::Object(_) => {}

@@ -5,6 +5,7 @@ use std::str::from_utf8;
 use super::Odd;
 use super::core::Core;
 use super::guess::{Foreseen, Guesses, Trail};
+use super::memo::Memos;
 use super::slot::{Folder, Hits};
 use super::state::State;
 use super::trie::{NONE, Node, ODD, Trie};
@@ -24,6 +25,13 @@ pub(super) struct Buffers {
     object: u32,
 }
 
+/// What a thread remembers of the records that a program judged before.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    guesses: Guesses,
+    memos: Memos,
+}
+
 /// A walk over one record.
 pub(super) struct Walk<'w> {
     bytes: &'w [u8],
@@ -34,6 +42,7 @@ pub(super) struct Walk<'w> {
     state: &'w mut State,
     buffers: &'w mut Buffers,
     guesses: &'w mut Guesses,
+    memos: &'w mut Memos,
     /// The next bracket pair.
     pair: usize,
 }
@@ -44,7 +53,8 @@ impl<'w> Walk<'w> {
         marked: Marked<'w>,
         (core, trie): (&'w Core, &'w Trie),
         state: &'w mut State,
-        (buffers, guesses): (&'w mut Buffers, &'w mut Guesses),
+        buffers: &'w mut Buffers,
+        Memory { guesses, memos }: &'w mut Memory,
     ) -> Result<(), Odd> {
         if buffers.seen.len() < trie.groups || buffers.object > u32::MAX / 2 {
             buffers.seen.clear();
@@ -63,6 +73,7 @@ impl<'w> Walk<'w> {
             state,
             buffers,
             guesses,
+            memos,
             pair: marked.pair as usize,
         };
         walk.object(trie.node(0))
@@ -73,6 +84,7 @@ impl<'w> Walk<'w> {
             core: self.core,
             state: &mut *self.state,
             folder: &mut self.buffers.folder,
+            memos: self.memos,
         }
     }
 
@@ -238,10 +250,10 @@ impl<'w> Walk<'w> {
             }
         }
         let mut hits = self.hits();
-        for slot in trie.slots(node) {
-            let slot = &core.slots[*slot as usize];
+        for number in trie.slots(node) {
+            let slot = &core.slots[*number as usize];
             if slot.reads_values() {
-                slot.text(text, ascii, &mut hits);
+                slot.text(*number, text, ascii, &mut hits);
                 if !node.readings.is_empty() {
                     for value in made(node, text).ok_or(Odd)? {
                         slot.value(&value, &mut hits);
