@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use crate::casing;
 use crate::diagnostic::Diagnostic;
 use crate::list::List;
-use crate::rule::item::{Anchor, Case, Link, Number, Pattern, Target, TimePart};
+use crate::rule::item::{Anchor, Case, Expressions, Link, Number, Pattern, Target, TimePart};
 use crate::rule::{Comparison, Expr, Search};
 use crate::value::path::Found;
 use crate::value::{Event, Seen, Text, Value};
@@ -85,10 +85,19 @@ impl Matcher {
         searches: &IndexMap<String, Search>,
         condition: &Expr,
     ) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile_within(searches, condition, &Expressions::default())
+    }
+
+    /// As [`Matcher::compile`], with what the expressions of its set may still take.
+    pub(crate) fn compile_within(
+        searches: &IndexMap<String, Search>,
+        condition: &Expr,
+        expressions: &Expressions,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let searches = searches
             .values()
-            .map(|search| node(search, &mut problems))
+            .map(|search| node(search, expressions, &mut problems))
             .collect();
         if problems.is_empty() {
             Ok(Self {
@@ -131,11 +140,17 @@ impl Matcher {
     }
 }
 
-fn node(search: &Search, problems: &mut Vec<Diagnostic>) -> Node {
+fn node(search: &Search, expressions: &Expressions, problems: &mut Vec<Diagnostic>) -> Node {
+    let mut nodes = |parts: &[Search]| -> Vec<Node> {
+        let parts = parts.iter();
+        parts
+            .map(|part| node(part, expressions, problems))
+            .collect()
+    };
     match search {
-        Search::AllOf(parts) => Node::All(parts.iter().map(|part| node(part, problems)).collect()),
-        Search::AnyOf(parts) => Node::Any(parts.iter().map(|part| node(part, problems)).collect()),
-        Search::Item(item) => match item.meaning() {
+        Search::AllOf(parts) => Node::All(nodes(parts)),
+        Search::AnyOf(parts) => Node::Any(nodes(parts)),
+        Search::Item(item) => match item.meaning_within(expressions) {
             Ok(meaning) => Node::Item(Check {
                 target: item.target.clone(),
                 link: meaning.link,

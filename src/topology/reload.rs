@@ -209,7 +209,8 @@ impl Reloads {
             tracing::error!(
                 problem = "rules_refused",
                 errors,
-                "the rules were read again and have errors; those in force stay"
+                "the rules were read again and have errors; those in force stay until all are mended, \
+                 also what the start has skipped"
             );
             self.refused(loaded.findings.render(Color::Never));
             return self.end_exceptions(now).await;
@@ -278,8 +279,10 @@ impl Reloads {
             diagnostics.truncate(cut);
             diagnostics.push_str("… more in the log\n");
         }
-        let note =
-            format!("the rules were read again and refused, those in force stay:\n{diagnostics}");
+        let note = format!(
+            "the rules were read again and refused, those in force stay until every error is mended, \
+                 also what the start has skipped:\n{diagnostics}"
+        );
         self.site.health.note(PART, Some(note));
         self.site.metrics.problem("rules_refused");
         let now = self.site.clock.now();

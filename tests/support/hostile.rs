@@ -198,6 +198,24 @@ pub const ALL: &[Hostile] = &[
             );
         },
     ),
+    refused(
+        "5,000 rules of an expression of 9 MiB each",
+        "PAL0309",
+        "134217728",
+        |to| {
+            let rules = |number: usize| {
+                let each = (0..5).map(|at| {
+                    format!(
+                        "title: x\nlogsource: {{product: a}}\ndetection: {{s: {{'a|re': '{number}x{at}[ab]{{120000}}'}}, condition: s}}\n---\n"
+                    )
+                });
+                each.collect::<String>()
+            };
+            for number in 0..1_000 {
+                put(to, &format!("regex{number}.yml"), &rules(number));
+            }
+        },
+    ),
     refused("look-around", "PAL0305", "look-around", |to| {
         put(to, "pattern.yml", &rule("s: {'a|re': '(?=a)b'}"));
     }),

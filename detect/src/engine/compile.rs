@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::id::Id;
 use crate::logsource::Logsource;
 use crate::naive::Matcher;
+use crate::rule::item::Expressions;
 use crate::rule::{
     Bounds, Comparison, Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress,
     Wording, filter, lists,
@@ -100,8 +101,10 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
 /// What judges for each rule; one that cannot be honoured is taken out and reported.
 fn matchers(detections: &mut Vec<Detection>, problems: &mut Vec<Diagnostic>) -> Vec<Matcher> {
     let mut matchers = Vec::with_capacity(detections.len());
+    let expressions = Expressions::default();
     detections.retain(|detection| {
-        match Matcher::compile(&detection.searches, &detection.condition) {
+        let (searches, condition) = (&detection.searches, &detection.condition);
+        match Matcher::compile_within(searches, condition, &expressions) {
             Ok(matcher) => {
                 matchers.push(matcher);
                 true

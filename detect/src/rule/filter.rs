@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::time::Timestamp;
 
+use super::item::Expressions;
 use super::{Detection, Expr, Filter, RuleSet, Search};
 
 /// Most memory, roughly, that the filters of a set take in the rules they narrow. Every rule gets a
@@ -82,7 +83,7 @@ fn weight_of_search(search: &Search) -> usize {
     NODE_BYTES
         + match search {
             Search::AllOf(parts) | Search::AnyOf(parts) => parts.iter().map(weight_of_search).sum(),
-            Search::Item(item) => item.compiled().1,
+            Search::Item(item) => item.compiled(&Expressions::default()).1,
         }
 }
 

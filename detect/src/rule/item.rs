@@ -14,12 +14,18 @@ use super::text::{self, Expansion, SigmaText};
 
 mod compile;
 mod encode;
+mod expressions;
+
+pub(crate) use expressions::Expressions;
 
 /// Longest value that is compared, a regular expression too, in bytes. The longest published one has
 /// 3 KiB.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Most memory that one compiled regular expression takes.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 10 << 20;
+/// Most memory that the compiled regular expressions of all rules of a set take; what comes beyond it is
+/// refused.
+pub const REGEX_SET_BYTES_MAX: usize = 128 << 20;
 /// Most memory that the patterns of one entry take, and those of all entries of one rule file.
 pub const PATTERN_BYTES_MAX: usize = 64 << 20;
 /// Most dashes that `windash` varies in one value: five spellings each, so 15,625 texts.
@@ -250,16 +256,27 @@ impl Item {
     /// All problems of the chain and the values, with their places: unknown combinations, values of
     /// the wrong type, invalid expressions and ranges, placeholders that no pipeline replaced.
     pub fn meaning(&self) -> Result<Meaning, Vec<Diagnostic>> {
-        self.compiled()
+        self.meaning_within(&Expressions::default())
+    }
+
+    /// As [`Item::meaning`], with what the expressions of its set may still take.
+    pub(crate) fn meaning_within(
+        &self,
+        expressions: &Expressions,
+    ) -> Result<Meaning, Vec<Diagnostic>> {
+        self.compiled(expressions)
             .0
             .map_err(|problems| problems.into_iter().map(|p| p.at(&self.place)).collect())
     }
 
-    /// As [`Item::meaning`], with problems that say which part they are about, and with roughly the
-    /// bytes that the patterns take (or would have taken).
-    pub(crate) fn compiled(&self) -> (Result<Meaning, Vec<Problem>>, usize) {
+    /// As [`Item::meaning_within`], with problems that say which part they are about, and with roughly
+    /// the bytes that the patterns take (or would have taken).
+    pub(crate) fn compiled(
+        &self,
+        expressions: &Expressions,
+    ) -> (Result<Meaning, Vec<Problem>>, usize) {
         let bytes = Cell::new(0);
-        let meaning = compile::meaning(self, &bytes);
+        let meaning = compile::meaning(self, &bytes, expressions);
         (meaning, bytes.get())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::yaml::{self, Node};
 
-use super::item::PATTERN_BYTES_MAX;
+use super::item::{Expressions, PATTERN_BYTES_MAX};
 use super::{Detection, Filter, Meta, RuleFile, RuleSet};
 
 mod collection;
@@ -157,6 +157,8 @@ struct Loader {
     most: usize,
     /// Bytes that the patterns of the file may still take.
     budget: Cell<usize>,
+    /// What the regular expressions of the set may still take.
+    expressions: Expressions,
     diagnostics: Vec<Diagnostic>,
     /// Whether `documents` is filled.
     keep: Documents,
@@ -263,7 +265,7 @@ impl Loader {
         meta: fn(&T) -> &Meta,
         refused: fn(T) -> Option<Refused>,
     ) -> Option<T> {
-        let mut reader = document::Reader::new(root, &self.budget);
+        let mut reader = document::Reader::new(root, &self.budget, &self.expressions);
         reader.readable();
         let rule = read(&mut reader);
         let references = std::mem::take(&mut reader.references);

@@ -246,6 +246,24 @@ fn a_set_with_an_error_changes_nothing_and_says_so() {
 }
 
 #[test]
+fn an_error_that_the_start_has_skipped_keeps_edits_from_loading_and_is_said_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::with(1);
+    let old = "\n---\ntitle: Old error\nlogsource: {product: azure}\ndetection: {s: {a: b}, condition: gone}\n";
+    let rules = Rules::of(&format!("{RULES}{old}"));
+    let life = Life::start_with(dir.path(), &broker, 0, &rules);
+    change(&life, &rules, &format!("{}{old}", stricter()), "refused");
+    let notes = life.site.health.notes();
+    let said = |text: &str| notes.iter().any(|(_, note)| note.contains(text));
+    assert!(said("also what the start has skipped"), "{notes:?}");
+    assert!(said("gone"), "{notes:?}");
+
+    change(&life, &rules, &stricter(), "applied");
+    assert!(life.site.health.notes().is_empty());
+    life.drain().unwrap();
+}
+
+#[test]
 fn rules_change_by_themselves_when_their_time_has_come() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::with(1);

@@ -188,3 +188,72 @@ fn ways_that_lead_to_the_same_group_carry_it_once() {
         assert_eq!(found.carried.len(), 16, "two of each of eight layers");
     }
 }
+
+#[test]
+fn a_condition_that_more_matches_undo_is_judged_at_each_match_of_an_event() {
+    let rules = |condition: &str| {
+        format!(
+            "{RULE}
+---
+title: Inner
+name: inner
+correlation: {{type: event_count, rules: [failed], group-by: [Ip], timespan: 5m, condition: {{gte: 1}}}}
+---
+title: Outer
+correlation:
+  type: temporal
+  rules: [failed, inner]
+  group-by: [Ip]
+  timespan: 5m
+  condition: {{{condition}}}
+palisade: {{suppress: none}}
+"
+        )
+    };
+    let event = r#"{"Op":"fail","Ip":"i"}"#;
+    let fired = |condition: &str| {
+        let mut stages = Stages::new(&rules(condition));
+        [stages.send(event).len(), stages.send(event).len()]
+    };
+    assert_eq!(fired("gte: 2"), [1, 1], "both matches together, once each");
+    assert_eq!(
+        fired("lt: 2"),
+        [1, 0],
+        "the first match alone, before the second came"
+    );
+    assert_eq!(fired("eq: 1"), [1, 0]);
+}
+
+#[test]
+fn a_counted_field_that_is_an_alias_is_each_rules_own_field() {
+    let rules = format!(
+        "{RULE}
+---
+title: Succeeded
+name: succeeded
+logsource: {{product: p}}
+detection: {{s: {{Op: success}}, condition: s}}
+---
+title: Counted
+correlation:
+  type: TYPE
+  rules: [failed, succeeded]
+  aliases: {{n: {{failed: X, succeeded: Y}}}}
+  timespan: 5m
+  condition: {{field: n, MORE}}
+palisade: {{suppress: none}}
+"
+    );
+    for (kind, more) in [
+        ("value_count", "eq: 2"),
+        ("value_sum", "eq: 7"),
+        ("value_avg", "eq: 3.5"),
+        ("value_percentile", "percentile: 100, eq: 4"),
+    ] {
+        let rules = rules.replace("TYPE", kind).replace("MORE", more);
+        let mut stages = Stages::new(&rules);
+        stages.send(r#"{"Op":"fail","X":3,"Y":100}"#);
+        let found = stages.send(r#"{"Op":"success","X":100,"Y":4}"#);
+        assert_eq!(found.len(), 1, "{kind}");
+    }
+}

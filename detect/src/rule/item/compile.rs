@@ -9,7 +9,9 @@ use super::super::modifier::{Chain, Kind, Modifier, RegexFlag};
 use super::super::text::{self, Part, Segment, SigmaText};
 use super::{
     Case, Item, Link, Meaning, Number, PATTERN_BYTES_MAX, Pattern, Problem,
-    REGEX_COMPILED_BYTES_MAX, RawValue, Subject, Target, VALUE_BYTES_MAX, WINDASH_MAX, encode,
+    REGEX_COMPILED_BYTES_MAX, REGEX_SET_BYTES_MAX, RawValue, Subject, Target, VALUE_BYTES_MAX,
+    WINDASH_MAX, encode,
+    expressions::{Expressions, NotBuilt},
 };
 use crate::diagnostic::code;
 use crate::list;
@@ -17,19 +19,15 @@ use crate::list;
 /// The dashes that `windash` takes for each other.
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
 
-/// Sizes at which a regular expression is tried in turn, to learn roughly what it takes.
-const REGEX_SIZES: [usize; 5] = [
-    8 << 10,
-    32 << 10,
-    256 << 10,
-    2 << 20,
-    REGEX_COMPILED_BYTES_MAX,
-];
 /// What a pattern takes besides its text.
 const PATTERN_BYTES: usize = 64;
 
 /// What the item means or everything that is wrong with it; `bytes` counts roughly what its patterns take.
-pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<Problem>> {
+pub(super) fn meaning(
+    item: &Item,
+    bytes: &Cell<usize>,
+    expressions: &Expressions,
+) -> Result<Meaning, Vec<Problem>> {
     let chain = Chain::of(&item.modifiers).map_err(|misfit| {
         let subject = Subject::Modifier(misfit.at);
         let problem = Problem::new(code::MODIFIER_COMBINATION, subject, misfit.message);
@@ -50,6 +48,7 @@ pub(super) fn meaning(item: &Item, bytes: &Cell<usize>) -> Result<Meaning, Vec<P
             keyword: item.target == Target::Keywords,
             at,
             bytes,
+            expressions,
         };
         match compiler.patterns(value) {
             Ok(mut alternatives) if chain.link == Link::All && alternatives.len() > 1 => {
@@ -129,6 +128,8 @@ struct Compiler<'a> {
     at: usize,
     /// Roughly the bytes of all patterns of the item so far.
     bytes: &'a Cell<usize>,
+    /// What expressions of the set may still take.
+    expressions: &'a Expressions,
 }
 
 impl Compiler<'_> {
@@ -388,20 +389,27 @@ impl Compiler<'_> {
 
     /// A regular expression, checked and compiled.
     fn regex(&self, pattern: &str) -> Result<Pattern, Problem> {
-        let mut last = None;
-        for size in REGEX_SIZES {
-            match self.build(pattern, size) {
-                Ok(regex) => {
-                    self.spend(size)?;
-                    return Ok(Pattern::Regex(regex));
+        match self.expressions.build(|size| self.build(pattern, size)) {
+            Ok((regex, taken)) => {
+                self.spend(taken)?;
+                Ok(Pattern::Regex(regex))
+            }
+            Err(NotBuilt::SetIsFull) => {
+                let message = format!(
+                    "regular expressions of this rule set take more than the limit of \
+                     {REGEX_SET_BYTES_MAX} bytes"
+                );
+                Err(self
+                    .problem(code::TOO_MANY_VALUES, message)
+                    .with_help("make counted repetitions smaller, here or in the rules before"))
+            }
+            Err(NotBuilt::Wrong(error)) => {
+                if matches!(error, regex::Error::CompiledTooBig(_)) {
+                    self.spend(REGEX_COMPILED_BYTES_MAX)?;
                 }
-                Err(error @ regex::Error::CompiledTooBig(_)) => last = Some(error),
-                Err(error) => return Err(self.regex_problem(&error, pattern)),
+                Err(self.regex_problem(&error, pattern))
             }
         }
-        self.spend(REGEX_COMPILED_BYTES_MAX)?;
-        let error = last.unwrap_or(regex::Error::CompiledTooBig(REGEX_COMPILED_BYTES_MAX));
-        Err(self.regex_problem(&error, pattern))
     }
 
     /// Compiles an expression within a size.

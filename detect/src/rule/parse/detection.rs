@@ -347,7 +347,7 @@ fn checked(reader: &mut Reader<'_>, item: Item, key: &Node, values: &[Node]) -> 
         over_budget(reader, key);
         return None;
     }
-    let (meaning, bytes) = item.compiled();
+    let (meaning, bytes) = item.compiled(reader.expressions);
     let within = reader.spend(bytes);
     match meaning {
         Ok(_) if !within => {

@@ -10,6 +10,7 @@ use crate::time::Span;
 use crate::yaml::{Node, Yaml};
 
 use super::super::condition::ConditionProblem;
+use super::super::item::Expressions;
 use super::super::wording::Template;
 use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
 use super::detection::need_texts;
@@ -63,18 +64,26 @@ pub(super) struct Reader<'a> {
     problems: Vec<Diagnostic>,
     /// Bytes that the patterns of the file may still take.
     budget: &'a Cell<usize>,
+    /// What expressions of the set may still take.
+    pub(super) expressions: &'a Expressions,
     /// The rules that a correlation refers to, with their places.
     pub(super) references: Vec<(String, Place)>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of this document; `budget` is what patterns of its file may still take.
-    pub(super) fn new(root: &'a Node, budget: &'a Cell<usize>) -> Self {
+    /// A reader of this document, with what patterns of its file, and expressions of its set, may still
+    /// take.
+    pub(super) fn new(
+        root: &'a Node,
+        budget: &'a Cell<usize>,
+        expressions: &'a Expressions,
+    ) -> Self {
         Self {
             root,
             key: key_of(root),
             problems: Vec::new(),
             budget,
+            expressions,
             references: Vec::new(),
         }
     }
