@@ -266,7 +266,7 @@ pub fn read<'a>(event: &EventRef<'a>) -> Result<(Event<'a>, u32), EventError> {
     let bytes = match &event.body {
         Body::Json(bytes) => bytes.len(),
         Body::Marked(marked) => marked.bytes().len(),
-        Body::Flow(flow) => flow.outer.len(),
+        Body::Flow(flow) => flow.around.outer().len(),
     };
     if bytes > EVENT_BYTES_MAX {
         return Err(EventError::TooLarge { bytes });

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::engine::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use crate::logsource::Logsource;
 use crate::scan::Marked;
 use crate::time::{Span, Timestamp};
@@ -50,22 +51,65 @@ impl<'a> Body<'a> {
     }
 }
 
-/// One line of a flow log: the record around it, what stands beside it, and its columns.
+/// One line of a flow log: what stands around it, and its columns.
 ///
-/// Rules see the members, then the columns, all as top-level fields; a later one hides an earlier
-/// of that name. A record holds thousands of tuples, so what is read for each of them is small:
-/// the members do not hold the list of tuples.
+/// Rules see the members around it, then the columns, all as top-level fields; a later one hides an
+/// earlier of that name.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowTuple<'a> {
-    /// The outer record, one JSON object.
-    pub outer: &'a [u8],
-    /// Members of the outer record without the list that holds the tuples, then the values of the
-    /// groups around the tuple (rule name, MAC, ACL id), as raw JSON slices.
-    pub members: &'a [(&'a str, &'a [u8])],
+    /// What it shares with the tuples of its group.
+    pub around: &'a Around<'a>,
     /// The tuple's text without its quotes; columns are separated by commas.
     pub tuple: &'a str,
     /// What the columns are called and how each is read, in order.
     pub columns: &'static [Column],
+}
+
+/// What stands around the tuples of one group of a flow log.
+///
+/// A record holds thousands of tuples, so what is read for each of them is small: the members do not
+/// hold the list of tuples, and what is asked of them whatever the tuple is, is asked once.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    outer: &'a [u8],
+    members: &'a [(&'a str, &'a [u8])],
+    passes: bool,
+}
+
+impl<'a> Around<'a> {
+    /// `outer` is the whole record, one JSON object. `members` are those of the record without the
+    /// list that holds the tuples, then the values of the groups around them (rule name, MAC, ACL
+    /// id), as raw JSON slices.
+    pub fn new(outer: &'a [u8], members: &'a [(&'a str, &'a [u8])]) -> Self {
+        let text = |member: &[u8]| member.is_ascii() || std::str::from_utf8(member).is_ok();
+        // A member with fewer brackets than the limit has levels cannot be too deep.
+        let flat = |member: &[u8]| {
+            let opens = || memchr::memchr2_iter(b'{', b'[', member).count();
+            member.len() <= EVENT_DEPTH_MAX || opens() <= EVENT_DEPTH_MAX
+        };
+        let all = members.iter().all(|(_, raw)| text(raw) && flat(raw));
+        Self {
+            outer,
+            members,
+            passes: outer.len() <= EVENT_BYTES_MAX && all,
+        }
+    }
+
+    /// The whole record.
+    pub fn outer(&self) -> &'a [u8] {
+        self.outer
+    }
+
+    /// The members around the tuples.
+    pub fn members(&self) -> &'a [(&'a str, &'a [u8])] {
+        self.members
+    }
+
+    /// Whether the record and the members are within the limits of an event and UTF-8. Members with
+    /// more brackets than an event has levels are left to their tree.
+    pub(crate) fn passes(&self) -> bool {
+        self.passes
+    }
 }
 
 /// One column of a flow tuple.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext};
-use palisade_detect::event::{Body, EventRef, FlowTuple, Index, Origin, SourcePartition};
+use palisade_detect::event::{Around, Body, EventRef, FlowTuple, Index, Origin, SourcePartition};
 use palisade_detect::logsource::Routing;
 use palisade_detect::pipeline;
 use palisade_detect::rule::{RuleFile, parse};
@@ -146,8 +146,7 @@ fn flow(bytes: &[u8], each: &mut dyn FnMut(Body<'_>)) {
     };
     let members: Vec<(&str, &[u8])> = MEMBERS.into_iter().zip(lines).collect();
     each(Body::Flow(FlowTuple {
-        outer: bytes,
-        members: &members,
+        around: &Around::new(bytes, &members),
         tuple,
         columns: &log_types::COLUMNS,
     }));

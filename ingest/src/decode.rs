@@ -264,6 +264,7 @@ struct Element<'a> {
 struct Naming {
     /// The log source that was last made of a category.
     named: Option<Logsource>,
+    flow: flow::Scratch,
 }
 
 impl Naming {
@@ -281,7 +282,7 @@ impl Naming {
                 start: element.start,
                 members,
             };
-            return flow::tuples(shape, &record, element.index, tell);
+            return flow::tuples(shape, &record, element.index, &mut self.flow, tell);
         }
         let logsources = if row.name == log_type::UNKNOWN.name {
             &hints.logsources

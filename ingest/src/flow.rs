@@ -7,13 +7,15 @@
 //!
 //! The tuple's index is the record's and then `i`, `j`, `k`. Formats: `azure-logs.md` section 7.
 
-use palisade_detect::event::{Body, Column, ColumnReading, EventRef, FlowTuple, Index, LogType};
+use palisade_detect::event::{
+    Around, Body, Column, ColumnReading, EventRef, FlowTuple, Index, LogType,
+};
 use palisade_detect::time::Timestamp;
 
 use crate::decode::Decoded;
-use crate::json;
 use crate::log_type::flow::{NSG_FLOW, VNET_FLOW};
-use crate::members::Members;
+use crate::members::{Members, Places};
+use crate::raw::{Elements, Raw};
 use crate::reject::{Reason, Reject};
 
 /// Most bytes of the members around a tuple: they are read for each of thousands of tuples. Real
@@ -55,18 +57,18 @@ impl Shape {
             .find(|shape| shape.log_type.name == row.name)
     }
 
-    /// The columns of the record's tuples, by its version; an NSG log that does not say its
+    /// What the columns of a record's tuples can be, by its version; an NSG log that does not say its
     /// version is read by the number of columns.
-    fn columns(&self, version: Option<&str>, tuple: &str) -> Option<&'static [Column]> {
-        let count = memchr::memchr_iter(b',', tuple.as_bytes()).count() + 1;
-        let columns: &'static [Column] = match (self.hidden, version) {
-            ("flowRecords", Some("4") | None) => &VNET_4,
-            ("properties", Some("1")) => &NSG_1,
-            ("properties", None) if count == NSG_1.len() => &NSG_1,
-            ("properties", Some("2") | None) => &NSG_2,
-            _ => return None,
-        };
-        (columns.len() == count).then_some(columns)
+    fn layouts(&self, version: Option<&str>) -> &'static [&'static [Column]] {
+        static BY_COUNT: [&[Column]; 2] = [&NSG_1, &NSG_2];
+        static VNET: [&[Column]; 1] = [&VNET_4];
+        match (self.hidden, version) {
+            ("flowRecords", Some("4") | None) => &VNET,
+            ("properties", Some("1")) => &BY_COUNT[..1],
+            ("properties", Some("2")) => &BY_COUNT[1..],
+            ("properties", None) => &BY_COUNT,
+            _ => &[],
+        }
     }
 }
 
@@ -93,11 +95,31 @@ impl Record<'_> {
     }
 }
 
+/// Raw members by their names.
+type Named<'a> = Vec<(&'a str, &'a [u8])>;
+
+/// What is kept from record to record, so that reading one takes no memory.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    of_body: Places,
+    of_outer: Places,
+    of_inner: Places,
+    shared: Named<'static>,
+    members: Named<'static>,
+}
+
+/// The memory of a list for names of another life.
+fn emptied<'a>(mut members: Named<'_>) -> Named<'a> {
+    members.clear();
+    members.into_iter().map(|_| ("", &b""[..])).collect()
+}
+
 /// The tuples of one group and what stands around them.
 struct Group<'a, 'm> {
     record: &'m Record<'a>,
-    list: &'a [u8],
-    members: &'m [(&'a str, &'a [u8])],
+    list: Raw<'a>,
+    layouts: &'static [&'static [Column]],
+    around: Around<'m>,
 }
 
 /// Tells every tuple of a flow record.
@@ -105,13 +127,20 @@ pub(crate) fn tuples(
     shape: &'static Shape,
     record: &Record<'_>,
     index: Index,
+    scratch: &mut Scratch,
     tell: &mut dyn FnMut(Decoded<'_>),
 ) {
-    let (mut of_body, mut of_outer, mut of_inner) = Default::default();
-    let body = record.members.get(shape.hidden);
-    let body = body.and_then(|body| Members::of(body, &mut of_body));
-    let flows = body.as_ref().and_then(|body| body.get("flows"));
-    let Some(flows) = flows.filter(|flows| flows.first() == Some(&b'[')) else {
+    let Scratch {
+        of_body,
+        of_outer,
+        of_inner,
+        shared: of_shared,
+        members: of_members,
+    } = scratch;
+    let body = record.members.raw(shape.hidden);
+    let body = body.and_then(|body| Members::of_raw(body, of_body));
+    let flows = body.as_ref().and_then(|body| body.raw("flows"));
+    let Some(flows) = flows.filter(|flows| flows.bytes().first() == Some(&b'[')) else {
         let message = "expected a list of flows";
         return tell(Decoded::Reject(record.reject(index, record.event, message)));
     };
@@ -120,118 +149,95 @@ pub(crate) fn tuples(
         _ => record.members.get("flowLogVersion"),
     };
     let version = stated.and_then(|raw| std::str::from_utf8(raw).ok());
-    let version = version.map(|text| text.trim_matches('"'));
-    let around: Vec<_> = record
-        .members
-        .plain()
-        .filter(|(name, _)| *name != shape.hidden)
-        .collect();
-    for (i, outer) in (0..).zip(json::elements(flows)) {
-        let Some(outer) = Members::of(outer, &mut of_outer) else {
+    let layouts = shape.layouts(version.map(|text| text.trim_matches('"')));
+    let mut shared: Named<'_> = emptied(std::mem::take(of_shared));
+    let plain = record.members.plain();
+    shared.extend(plain.filter(|(name, _)| *name != shape.hidden));
+    for (i, outer) in (0..).zip(Elements::of(flows)) {
+        let Some(outer) = Members::of_raw(outer, of_outer) else {
             continue;
         };
-        let inner = outer.get(shape.inner).into_iter().flat_map(json::elements);
+        let inner = outer.raw(shape.inner).into_iter().flat_map(Elements::of);
         for (j, inner) in (0..).zip(inner) {
-            let Some(inner) = Members::of(inner, &mut of_inner) else {
+            let Some(inner) = Members::of_raw(inner, of_inner) else {
                 continue;
             };
+            let Some(list) = inner.raw("flowTuples") else {
+                continue;
+            };
+            let mut members: Named<'_> = emptied(std::mem::take(of_members));
+            members.extend_from_slice(&shared);
+            let outer_value = outer.get(shape.outer_name);
+            let inner_value = inner.get(shape.inner_name);
+            members.extend(outer_value.map(|raw| (shape.outer_name, raw)));
+            members.extend(inner_value.map(|raw| (shape.inner_name, raw)));
             let index = index.child(i).child(j);
-            let outer_value = outer
-                .get(shape.outer_name)
-                .map(|raw| (shape.outer_name, raw));
-            let inner_value = inner
-                .get(shape.inner_name)
-                .map(|raw| (shape.inner_name, raw));
-            let mut members = around.clone();
-            members.extend(outer_value.into_iter().chain(inner_value));
-            let Some(list) = inner.get("flowTuples") else {
-                continue;
-            };
-            if members
-                .iter()
-                .map(|(name, raw)| name.len() + raw.len())
-                .sum::<usize>()
-                > MEMBERS_BYTES_MAX
-            {
+            let bytes = members.iter().map(|(name, raw)| name.len() + raw.len());
+            if bytes.sum::<usize>() > MEMBERS_BYTES_MAX {
                 let message = "the members around the tuples are more than their limit";
                 let reject = Reject {
                     reason: Reason::TooLarge,
-                    ..record.reject(index, list, message)
+                    ..record.reject(index, list.bytes(), message)
                 };
                 tell(Decoded::Reject(reject));
-                continue;
+            } else {
+                let group = Group {
+                    record,
+                    list,
+                    layouts,
+                    around: Around::new(record.event, &members),
+                };
+                group.tell(shape, index, tell);
             }
-            let around = Group {
-                record,
-                list,
-                members: &members,
-            };
-            group(shape, version, &around, index, tell);
+            *of_members = emptied(members);
         }
     }
+    *of_shared = emptied(shared);
 }
 
-/// Tells the tuples of one group.
-fn group<'a>(
-    shape: &'static Shape,
-    version: Option<&str>,
-    around: &Group<'a, '_>,
-    index: Index,
-    tell: &mut dyn FnMut(Decoded<'_>),
-) {
-    let Group {
-        record,
-        list,
-        members,
-    } = *around;
-    for (k, raw) in (0..).zip(json::elements(list)) {
-        let index = index.child(k);
-        match tuple(shape, version, raw) {
-            Ok((tuple, columns, time)) => {
-                let body = Body::Flow(FlowTuple {
-                    outer: record.event,
-                    members,
-                    tuple,
-                    columns,
-                });
-                let log_type = shape.log_type;
-                let logsources = log_type.logsources;
-                let event_time = Some(time);
-                tell(Decoded::Event(
+impl Group<'_, '_> {
+    fn tell(&self, shape: &'static Shape, index: Index, tell: &mut dyn FnMut(Decoded<'_>)) {
+        let log_type = shape.log_type;
+        for (k, raw) in (0..).zip(Elements::of(self.list)) {
+            let (index, raw) = (index.child(k), raw.bytes());
+            match tuple(self.layouts, raw) {
+                Ok((tuple, columns, time)) => tell(Decoded::Event(
                     index,
                     EventRef {
-                        body,
+                        body: Body::Flow(FlowTuple {
+                            around: &self.around,
+                            tuple,
+                            columns,
+                        }),
                         log_type,
-                        logsources,
-                        event_time,
+                        logsources: log_type.logsources,
+                        event_time: Some(time),
                     },
-                ));
+                )),
+                Err(message) => tell(Decoded::Reject(self.record.reject(index, raw, message))),
             }
-            Err(message) => tell(Decoded::Reject(record.reject(index, raw, message))),
         }
     }
 }
 
 type Tuple<'a> = (&'a str, &'static [Column], Timestamp);
 
-fn tuple<'a>(
-    shape: &Shape,
-    version: Option<&str>,
-    raw: &'a [u8],
-) -> Result<Tuple<'a>, &'static str> {
+fn tuple<'a>(layouts: &[&'static [Column]], raw: &'a [u8]) -> Result<Tuple<'a>, &'static str> {
     let text = raw
         .strip_prefix(b"\"")
         .and_then(|text| text.strip_suffix(b"\""));
-    let text = text.and_then(|text| std::str::from_utf8(text).ok());
     let text = text
-        .filter(|text| !text.contains('\\'))
+        .filter(|text| memchr::memchr(b'\\', text).is_none())
+        .and_then(|text| std::str::from_utf8(text).ok())
         .ok_or("expected plain text")?;
-    let columns = shape
-        .columns(version, text)
-        .ok_or("the columns are not those of the log's version")?;
-    let first = text.split_once(',').map_or(text, |(first, _)| first);
-    let time = Timestamp::parse_any(first).ok_or("the first column is no time")?;
-    Ok((text, columns, time))
+    let mut commas = memchr::memchr_iter(b',', text.as_bytes());
+    let first = commas.next();
+    let count = 1 + usize::from(first.is_some()) + commas.count();
+    let columns = layouts.iter().find(|columns| columns.len() == count);
+    let columns = columns.ok_or("the columns are not those of the log's version")?;
+    let time = text.get(..first.unwrap_or(text.len()));
+    let time = time.and_then(Timestamp::parse_any);
+    Ok((text, columns, time.ok_or("the first column is no time")?))
 }
 
 const fn column(name: &'static str, reading: ColumnReading) -> Column {

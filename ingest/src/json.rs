@@ -249,25 +249,6 @@ fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The raw elements of an array whose borders are sound, up to what is none.
-pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut json = Scanner::new(array);
-    let mut at = if array.first() == Some(&b'[') {
-        1
-    } else {
-        array.len()
-    };
-    std::iter::from_fn(move || {
-        at = json.blanks(at);
-        if json.peek(at) == Some(b',') {
-            at = json.blanks(at + 1);
-        }
-        let value = json.value(at, Around::Array).ok()?;
-        at = value.range.end;
-        array.get(value.range)
-    })
-}
-
 /// The text that a raw JSON value is, its escapes resolved.
 pub(crate) fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;

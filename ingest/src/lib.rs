@@ -14,4 +14,5 @@ pub mod decode;
 mod envelope;
 mod flow;
 mod members;
+mod raw;
 mod json;

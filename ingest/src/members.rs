@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use palisade_detect::scan::{Index, Marked, blanks, is_blank};
 
 use crate::json::{Around, Scanner, ends_scalar, text, text_bytes};
+use crate::raw::Raw;
 
 /// Most members that are looked at: no documented record has as many, and a record with a million
 /// keys must not cost memory before it is judged.
@@ -166,6 +167,14 @@ impl<'a> Members<'a> {
         Self::of(object.bytes(), places)
     }
 
+    /// The members of a value that is an object.
+    pub(crate) fn of_raw(value: Raw<'a>, places: &'a mut Places) -> Option<Self> {
+        match value {
+            Raw::Bytes(bytes) => Self::of(bytes, places),
+            Raw::Marked(marked) => Self::of_marked(marked, places),
+        }
+    }
+
     /// The member `name`: an exact key wins (the last, if it is repeated), else the first that is
     /// equal without regard to ASCII case.
     #[inline]
@@ -190,6 +199,19 @@ impl<'a> Members<'a> {
     /// The raw value of the member `name`, in any case if none has it exactly.
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
         Some(self.place(name.as_bytes())?.value(self.bytes))
+    }
+
+    /// The same with the value's marks.
+    pub(crate) fn raw(&self, name: &str) -> Option<Raw<'a>> {
+        let place = self.place(name.as_bytes())?;
+        Some(match (self.index, place.pair()) {
+            (Some(index), Some(pair)) => Raw::Marked(Marked {
+                index,
+                payload: self.bytes,
+                pair,
+            }),
+            _ => Raw::Bytes(place.value(self.bytes)),
+        })
     }
 
     /// Whether there is a member of exactly this name.

@@ -38,7 +38,7 @@ fn run_with(record: &[u8], hints: &Hints) -> (Vec<Seen>, Vec<Reject>) {
                 Body::Json(bytes) => bytes,
                 Body::Marked(marked) => marked.bytes(),
                 Body::Flow(flow) => {
-                    assert_slice(record, flow.outer);
+                    assert_slice(record, flow.around.outer());
                     flow.tuple.as_bytes()
                 }
             };
@@ -355,8 +355,13 @@ fn flow_tuple_carries_its_groups_and_columns() {
         if let Decoded::Event(index, event) = decoded
             && let Body::Flow(flow) = event.body
         {
-            let members: Vec<_> = flow.members.iter().map(|(name, _)| *name).collect();
-            let groups: Vec<_> = flow.members[flow.members.len() - 2..]
+            let members: Vec<_> = flow
+                .around
+                .members()
+                .iter()
+                .map(|(name, _)| *name)
+                .collect();
+            let groups: Vec<_> = flow.around.members()[members.len() - 2..]
                 .iter()
                 .map(|(name, raw)| format!("{name}={}", String::from_utf8_lossy(raw)))
                 .collect();

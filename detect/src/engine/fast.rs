@@ -12,7 +12,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
-use crate::event::{Body, EventRef, FlowTuple, Reading};
+use crate::event::{Body, EventRef, Reading};
 use crate::logsource::Logsource;
 use crate::scan::{Index, Marked};
 
@@ -89,6 +89,8 @@ struct Routes {
 struct Route {
     readings: &'static [(&'static str, Reading)],
     sources: Vec<Logsource>,
+    /// The same where the log type states them: equal slices need no look at what they hold.
+    stated: Option<&'static [Logsource]>,
     program: Option<Arc<Program>>,
     memory: Memory,
 }
@@ -129,7 +131,9 @@ pub(super) fn possible(
             index.read(payload).ok()?;
             whole(index, payload)?
         }
-        Body::Flow(flow) => return (core.rules.is_empty() && passes(&flow)).then_some(()),
+        Body::Flow(flow) => {
+            return (core.rules.is_empty() && flow.around.passes()).then_some(());
+        }
     };
     let bytes = marked.bytes();
     if bytes.len() > EVENT_BYTES_MAX
@@ -173,17 +177,6 @@ pub(super) fn possible(
     Some(())
 }
 
-/// Whether a tuple that no rule judges is within the limits and UTF-8. A member with fewer brackets
-/// than the limit has levels cannot be too deep; one with more is left to its tree.
-fn passes(flow: &FlowTuple<'_>) -> bool {
-    flow.outer.len() <= EVENT_BYTES_MAX
-        && flow.members.iter().all(|(_, member)| {
-            let is_text = member.is_ascii() || std::str::from_utf8(member).is_ok();
-            let opens = || memchr::memchr2_iter(b'{', b'[', member).count();
-            is_text && (member.len() <= EVENT_DEPTH_MAX || opens() <= EVENT_DEPTH_MAX)
-        })
-}
-
 /// The one object that a payload is, blanks around it aside.
 fn whole<'a>(index: &'a Index, payload: &'a [u8]) -> Option<Marked<'a>> {
     let pair = index.pairs().first()?;
@@ -207,9 +200,11 @@ impl Routes {
             self.known.clear();
             self.programs = Some(Arc::clone(&engine.programs));
         }
-        let readings = event.log_type.readings;
+        let (readings, sources) = (event.log_type.readings, event.logsources);
         let is = |route: &Route| {
-            std::ptr::eq(route.readings, readings) && route.sources == event.logsources
+            let same = |stated: &[Logsource]| std::ptr::eq(stated, sources);
+            std::ptr::eq(route.readings, readings)
+                && (route.stated.is_some_and(same) || route.sources == sources)
         };
         if !self.known.get(self.last).is_some_and(is) {
             self.last = match self.known.iter().position(is) {
@@ -225,6 +220,8 @@ impl Routes {
         let route = Route {
             readings: event.log_type.readings,
             sources: event.logsources.to_vec(),
+            stated: Some(event.log_type.logsources)
+                .filter(|stated| std::ptr::eq(*stated, event.logsources)),
             program: engine.programs.program(engine, event),
             memory: Memory::default(),
         };

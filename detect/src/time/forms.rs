@@ -16,7 +16,8 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return None;
     }
-    plain(text.as_bytes()).or_else(|| any(text))
+    let quick = plain(text.as_bytes()).or_else(|| count(text.as_bytes()));
+    quick.or_else(|| any(text))
 }
 
 /// The form of nearly every record, `2022-01-24T05:10:08.6816663Z`; `None` for all others. Says what
@@ -54,6 +55,21 @@ fn plain(text: &[u8]) -> Option<Timestamp> {
     let seconds = hour * 3_600 + minute * 60 + second.min(59);
     let ticks = (days_since_epoch(year, month, day) * 86_400 + seconds) * TICKS_PER_SECOND;
     sound.then(|| Timestamp::from_ticks(ticks + fraction))
+}
+
+/// Whole seconds or milliseconds since the Unix epoch, as every tuple of a flow log has them; `None`
+/// for everything else. Says what [`any`] says.
+fn count(text: &[u8]) -> Option<Timestamp> {
+    let unit = match text.len() {
+        9..=11 => TICKS_PER_SECOND,
+        12..=14 => TICKS_PER_MILLISECOND,
+        _ => return None,
+    };
+    let number = text.iter().try_fold(0_i64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + i64::from(digit))
+    })?;
+    Some(Timestamp::from_ticks(number * unit))
 }
 
 /// The number of days of a month.
@@ -487,6 +503,11 @@ mod tests {
             let at = change.min(text.len());
             changed.replace_range(at..text.len().min(at + 1), &with);
             proptest::prop_assert_eq!(parse(&changed), any(changed.trim()));
+        }
+
+        #[test]
+        fn counts_are_read_as_any_other_form(text in "[0-9]{1,20}[.x]?[0-9]{0,3}") {
+            proptest::prop_assert_eq!(parse(&text), any(&text));
         }
 
         #[test]

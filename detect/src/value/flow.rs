@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 pub fn flow_tree<'a>(flow: &FlowTuple<'a>, depth: usize) -> Result<Parsed<'a>, ParseError> {
     let mut object = Object::default();
     let mut duplicate_keys = 0_u32;
-    for (name, bytes) in flow.members {
+    for (name, bytes) in flow.around.members() {
         let member = parse(bytes, depth)?;
         duplicate_keys = duplicate_keys.saturating_add(member.duplicate_keys);
         object.insert(Cow::Borrowed(name), member.value);

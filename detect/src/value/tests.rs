@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Column, ColumnReading, FlowTuple, Reading};
+use crate::event::{Around, Column, ColumnReading, FlowTuple, Reading};
 
 fn tree(text: &str) -> Value<'_> {
     parse(text.as_bytes(), 64).expect("valid").value
@@ -191,13 +191,14 @@ fn flow_tuple_is_outer_record_then_groups_then_columns() {
             reading: ColumnReading::Text,
         },
     ];
+    let members: [(&str, &[u8]); 3] = [
+        ("mac", br#""outer""#),
+        ("keep", b"1"),
+        ("mac", br#""inner""#),
+    ];
+    let outer = br#"{"mac":"outer","keep":1,"flows":[1,2]}"#;
     let flow = FlowTuple {
-        outer: br#"{"mac":"outer","keep":1,"flows":[1,2]}"#,
-        members: &[
-            ("mac", br#""outer""#),
-            ("keep", b"1"),
-            ("mac", br#""inner""#),
-        ],
+        around: &Around::new(outer, &members),
         tuple: "1659431107,T,443,,r",
         columns: COLUMNS,
     };

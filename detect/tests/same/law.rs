@@ -109,7 +109,7 @@ fn kind(error: &EventError) -> &'static str {
 fn shown(engine: &Engine, event: &EventRef<'_>) -> String {
     let body = match (&event.body, event.body.json()) {
         (Body::Flow(flow), _) => {
-            let members = flow.members.iter();
+            let members = flow.around.members().iter();
             let members = members.map(|(name, value)| (name, String::from_utf8_lossy(value)));
             format!("{:?} {:?}", members.collect::<Vec<_>>(), flow.tuple)
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use palisade_detect::diagnostic::Diagnostic;
 use palisade_detect::engine::{Clamp, Engine, EngineOptions, EventContext};
-use palisade_detect::event::{Body, EventRef, FlowTuple, Index, Origin, SourcePartition};
+use palisade_detect::event::{Around, Body, EventRef, FlowTuple, Index, Origin, SourcePartition};
 use palisade_detect::id::Id;
 use palisade_detect::list::{Format, List, ListFile, Lists};
 use palisade_detect::logsource::{Logsource, Routing};
@@ -142,8 +142,7 @@ impl Judge {
                     .map(|(name, value)| (name.as_str(), value.as_slice()))
                     .collect();
                 let flow = FlowTuple {
-                    outer: b"{}",
-                    members: &members,
+                    around: &Around::new(b"{}", &members),
                     tuple,
                     columns: &COLUMNS,
                 };

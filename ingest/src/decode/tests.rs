@@ -20,11 +20,15 @@ fn shown(payload: &[u8], decoded: &Decoded<'_>) -> String {
                 Body::Marked(marked) => format!("{:?}", place(marked.bytes())),
                 Body::Flow(flow) => {
                     let tuple = place(flow.tuple.as_bytes());
-                    let members = flow.members.iter().map(|(name, raw)| (name, place(raw)));
+                    let members = flow
+                        .around
+                        .members()
+                        .iter()
+                        .map(|(name, raw)| (name, place(raw)));
                     let members: Vec<_> = members.collect();
                     format!(
                         "{:?} {tuple:?} {members:?} {:?}",
-                        place(flow.outer),
+                        place(flow.around.outer()),
                         flow.columns
                     )
                 }

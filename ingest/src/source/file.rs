@@ -24,6 +24,7 @@ use crate::reject::Reject;
 use unpack::Unpacked;
 
 mod ahead;
+mod content;
 mod listing;
 pub mod split;
 mod unpack;
@@ -136,7 +137,7 @@ impl Iterator for Reader {
         Some(FileRecord {
             path: Arc::clone(&self.path),
             offset,
-            payload: Bytes::from(piece.bytes),
+            payload: piece.bytes,
             broken,
             start: piece.start,
         })

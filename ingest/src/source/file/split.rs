@@ -6,11 +6,13 @@
 //! off inside a string, or whose continuation by the second line would be illegal while the second
 //! line stands on its own, is a broken line of NDJSON and takes no neighbour with it.
 
-use std::io::{self, BufRead, ErrorKind};
+use std::io::{self, Read};
 
-use memchr::{memchr, memchr2, memchr3};
+use bytes::Bytes;
+use memchr::{memchr2, memchr3};
 use serde::de::IgnoredAny;
 
+use super::content::Content;
 use crate::reject::Reason;
 
 /// Largest record of a file.
@@ -18,16 +20,11 @@ use crate::reject::Reason;
 /// A larger one is one reject with its first bytes dropped from memory; reading goes on behind it.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How much of the content is looked at to decide between lines and documents.
-const PEEK_BYTES_MAX: usize = 1024 * 1024;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// One record's bytes.
 #[derive(Debug)]
 pub(super) struct Piece {
     /// The bytes, without the line's end; what could be read of them if it is broken.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     /// Where they begin in the content.
     pub(super) start: u64,
     /// Why they are not whole.
@@ -63,15 +60,9 @@ pub(super) struct Splitter {
 
 impl Splitter {
     /// A splitter of `content`, which messages call `what`.
-    pub(super) fn new(content: Box<dyn BufRead + Send>, what: &'static str) -> Self {
+    pub(super) fn new(content: Box<dyn Read + Send>, what: &'static str) -> Self {
         Self {
-            content: Content {
-                stream: content,
-                back: Vec::new(),
-                taken: 0,
-                failure: None,
-                position: 0,
-            },
+            content: Content::new(content),
             mode: Mode::Undecided,
             what,
             record_bytes_max: RECORD_BYTES_MAX,
@@ -87,7 +78,7 @@ impl Splitter {
     /// The next record; a record in which reading fails is the last.
     pub(super) fn next(&mut self) -> Option<Piece> {
         let mut piece = Piece {
-            bytes: Vec::new(),
+            bytes: Bytes::new(),
             start: self.content.position,
             broken: None,
         };
@@ -127,16 +118,22 @@ impl Splitter {
             return Ok(false);
         };
         piece.start = self.content.position;
+        let documents = self.mode == Mode::Documents && matches!(first, b'{' | b'[');
+        if !documents && self.content.line(self.record_bytes_max, &mut piece.bytes)? {
+            return Ok(true);
+        }
         let mut taking = Taking {
-            into: &mut piece.bytes,
+            bytes: Vec::new(),
             limit: self.record_bytes_max,
             length: 0,
         };
-        if self.mode == Mode::Documents && matches!(first, b'{' | b'[') {
-            self.content.take_document(&mut taking)?;
+        let taken = if documents {
+            take_document(&mut self.content, &mut taking)
         } else {
-            self.content.take_line(&mut taking)?;
-        }
+            self.content.take_line(&mut taking)
+        };
+        piece.bytes = Bytes::from(taking.bytes);
+        taken?;
         let length = taking.length;
         if length > self.record_bytes_max {
             piece.broken = Some(Broken {
@@ -192,158 +189,42 @@ fn is_json(bytes: &[u8]) -> Result<IgnoredAny, serde_json::Error> {
 }
 
 /// A record on its way into memory, up to a limit; what is beyond it is counted only.
-struct Taking<'a> {
-    into: &'a mut Vec<u8>,
+pub(super) struct Taking {
+    bytes: Vec<u8>,
     limit: usize,
     length: usize,
 }
 
-impl Taking<'_> {
-    fn push(&mut self, bytes: &[u8]) {
-        let room = self.limit.saturating_sub(self.into.len());
-        self.into.extend_from_slice(&bytes[..bytes.len().min(room)]);
+impl Taking {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let room = self.limit.saturating_sub(self.bytes.len());
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.length += bytes.len();
     }
 
     /// Drops a carriage return that belongs to the line's end.
-    fn end_line(&mut self) {
-        if self.length == self.into.len() && self.into.ends_with(b"\r") {
-            self.into.pop();
+    pub(super) fn end_line(&mut self) {
+        if self.length == self.bytes.len() && self.bytes.ends_with(b"\r") {
+            self.bytes.pop();
             self.length -= 1;
         }
     }
 }
 
-/// A stream that can take back what was looked at.
-struct Content {
-    stream: Box<dyn BufRead + Send>,
-    back: Vec<u8>,
-    /// How much of `back` was taken again.
-    taken: usize,
-    /// What comes after `back`, if looking ahead met it.
-    failure: Option<io::Error>,
-    position: u64,
-}
-
-impl Content {
-    /// What can be read without waiting more than once; empty at the end.
-    fn peek(&mut self) -> io::Result<&[u8]> {
-        if self.taken < self.back.len() {
-            return Ok(&self.back[self.taken..]);
+fn take_document(content: &mut Content, taking: &mut Taking) -> io::Result<()> {
+    let mut scan = Scan::default();
+    loop {
+        let chunk = content.peek()?;
+        if chunk.is_empty() {
+            return Ok(());
         }
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
-        loop {
-            match self.stream.fill_buf() {
-                // Asked again below: the borrow checker does not let the slice out of a loop.
-                Ok(_) => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.stream.fill_buf()
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.position += bytes as u64;
-        if self.taken < self.back.len() {
-            self.taken += bytes;
-            if self.taken == self.back.len() {
-                self.back = Vec::new();
-                self.taken = 0;
-            }
-        } else {
-            self.stream.consume(bytes);
-        }
-    }
-
-    /// Gives back what [`Content::peek_line`] took; nothing was taken in between.
-    fn put_back(&mut self, mut bytes: Vec<u8>) {
-        self.position -= bytes.len() as u64;
-        bytes.extend_from_slice(&self.back[self.taken..]);
-        self.back = bytes;
-        self.taken = 0;
-    }
-
-    /// Takes one line and its end into `seen`; `false` if it is longer than may be looked at.
-    fn peek_line(&mut self, seen: &mut Vec<u8>) -> io::Result<bool> {
-        loop {
-            let chunk = self.peek()?;
-            if chunk.is_empty() {
-                return Ok(true);
-            }
-            let end = memchr(b'\n', chunk).map(|at| at + 1);
-            let taken = end.unwrap_or(chunk.len());
-            seen.extend_from_slice(&chunk[..taken]);
-            self.advance(taken);
-            if end.is_some() {
-                return Ok(true);
-            }
-            if seen.len() > PEEK_BYTES_MAX {
-                return Ok(false);
-            }
-        }
-    }
-
-    fn skip_mark(&mut self) -> io::Result<()> {
-        if self.peek()?.starts_with(BYTE_ORDER_MARK) {
-            self.advance(BYTE_ORDER_MARK.len());
-        }
-        Ok(())
-    }
-
-    /// Skips white space; the byte behind it, `None` at the end.
-    fn skip_blanks(&mut self) -> io::Result<Option<u8>> {
-        loop {
-            let chunk = self.peek()?;
-            if chunk.is_empty() {
-                return Ok(None);
-            }
-            let blanks = chunk
-                .iter()
-                .take_while(|byte| byte.is_ascii_whitespace())
-                .count();
-            let found = chunk.get(blanks).copied();
-            self.advance(blanks);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-    }
-
-    fn take_line(&mut self, taking: &mut Taking<'_>) -> io::Result<()> {
-        loop {
-            let chunk = self.peek()?;
-            if chunk.is_empty() {
-                return Ok(());
-            }
-            if let Some(end) = memchr(b'\n', chunk) {
-                taking.push(&chunk[..end]);
-                taking.end_line();
-                self.advance(end + 1);
-                return Ok(());
-            }
-            taking.push(chunk);
-            let taken = chunk.len();
-            self.advance(taken);
-        }
-    }
-
-    fn take_document(&mut self, taking: &mut Taking<'_>) -> io::Result<()> {
-        let mut scan = Scan::default();
-        loop {
-            let chunk = self.peek()?;
-            if chunk.is_empty() {
-                return Ok(());
-            }
-            let end = scan.feed(chunk);
-            let taken = end.unwrap_or(chunk.len());
-            taking.push(&chunk[..taken]);
-            self.advance(taken);
-            if end.is_some() {
-                return Ok(());
-            }
+        let end = scan.feed(chunk);
+        let taken = end.unwrap_or(chunk.len());
+        taking.push(&chunk[..taken]);
+        content.advance(taken);
+        if end.is_some() {
+            return Ok(());
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Content is streamed and never held whole, so that a small file that unpacks to a huge one costs
 //! time and no memory.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Buffer between the file, the unpacking and the splitting.
+/// Buffer between a packed file and the unpacking.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Largest window of zstd, as a power of two: 128 MiB, what its own command takes by default.
@@ -41,7 +41,7 @@ impl Packing {
 /// A file's content.
 pub(super) struct Unpacked {
     /// The content as a stream.
-    pub(super) content: Box<dyn BufRead + Send>,
+    pub(super) content: Box<dyn Read + Send>,
     /// What was found.
     pub(super) packing: Packing,
     /// Bytes read of the file itself.
@@ -63,17 +63,15 @@ pub(super) fn open(stream: Box<dyn Read + Send>) -> io::Result<Unpacked> {
     } else {
         Packing::Plain
     };
-    let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(stream));
-    let content: Box<dyn BufRead + Send> = match packing {
+    let whole = Cursor::new(head).chain(stream);
+    let packed = |whole| BufReader::with_capacity(BUFFER_BYTES, whole);
+    let content: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(whole),
-        Packing::Gzip => {
-            let unpacked = flate2::bufread::MultiGzDecoder::new(whole);
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
-        }
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed(whole))),
         Packing::Zstd => {
-            let mut unpacked = zstd::stream::read::Decoder::with_buffer(whole)?;
+            let mut unpacked = zstd::stream::read::Decoder::with_buffer(packed(whole))?;
             unpacked.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+            Box::new(unpacked)
         }
     };
     Ok(Unpacked {
