@@ -29,6 +29,8 @@ pub struct Index {
     /// Length of the payload.
     len: usize,
     ascii: bool,
+    /// Whether the payload is known to be UTF-8.
+    text: bool,
     backslashes: bool,
 }
 
@@ -111,7 +113,7 @@ impl Index {
         self.words.clear();
         self.pairs.clear();
         (self.around, self.open, self.depth) = (NONE, 0, 0);
-        self.len = 0;
+        (self.len, self.text) = (0, false);
         if u32::try_from(bytes.len()).is_err() {
             return Err(Unsound);
         }
@@ -131,6 +133,7 @@ impl Index {
             backslashes: 0,
         });
         self.ascii = seen.ascii;
+        self.text = seen.ascii;
         self.backslashes = seen.backslashes;
         self.len = len;
         Ok(())
@@ -219,6 +222,18 @@ impl Index {
     /// Whether every byte is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.ascii
+    }
+
+    /// Whether the payload, which are the bytes that were read, is UTF-8. Looked at once: who comes
+    /// later asks [`Index::is_text`].
+    pub fn check_text(&mut self, payload: &[u8]) -> bool {
+        self.text = self.text || std::str::from_utf8(payload).is_ok();
+        self.text
+    }
+
+    /// Whether the payload is known to be UTF-8.
+    pub fn is_text(&self) -> bool {
+        self.text
     }
 
     /// Whether there is a backslash in a part of the payload.

@@ -187,17 +187,11 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.div_euclid(TICKS_PER_SECOND);
         let fraction = self.0.rem_euclid(TICKS_PER_SECOND);
-        match jiff::Timestamp::from_second(seconds) {
-            Ok(whole) => {
-                let text = whole.to_string();
-                write!(f, "{}.{fraction:07}Z", text.trim_end_matches('Z'))
-            }
-            // What is a moment somewhere on earth ends before the calendar does (years -9999 to 9999).
-            // Outside of it a number is still unique and sortable by eye.
-            Err(_) => match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
-                Ok(civil) => write!(f, "{civil}.{fraction:07}Z"),
-                Err(_) => write!(f, "{}ticks", self.0),
-            },
+        // The calendar goes from the year -9999 to 9999. Outside of it a number is still unique and
+        // sortable by eye.
+        match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
+            Ok(civil) => write!(f, "{civil}.{fraction:07}Z"),
+            Err(_) => write!(f, "{}ticks", self.0),
         }
     }
 }
@@ -205,6 +199,15 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn prop_times_are_shown_as_moments_are(seconds in -377_705_023_201_i64..=253_402_207_200) {
+            let whole = jiff::Timestamp::from_second(seconds).expect("a moment").to_string();
+            let expected = format!("{}.0000000Z", whole.trim_end_matches('Z'));
+            proptest::prop_assert_eq!(Timestamp::from_unix_seconds(seconds).to_string(), expected);
+        }
+    }
 
     #[test]
     fn seven_digits_survive_the_round_trip() {

@@ -25,12 +25,14 @@ mod memo;
 mod slot;
 mod state;
 mod trie;
+mod tuple;
 mod walk;
 
 use condition::Truth;
 use core::Core;
 use state::State;
 use trie::Trie;
+use tuple::Tops;
 use walk::{Buffers, Memory, Walk};
 
 /// The record is not what the fast way can judge: it is left to the tree, errors included.
@@ -63,6 +65,7 @@ struct Known {
 struct Program {
     core: Arc<Core>,
     trie: Trie,
+    tops: Tops,
 }
 
 /// What a thread keeps between events.
@@ -72,6 +75,8 @@ pub(super) struct Scratch {
     state: State,
     buffers: Buffers,
     keywords: keywords::Buffers,
+    /// A flow tuple as JSON.
+    tuple: Vec<u8>,
     routes: Routes,
 }
 
@@ -117,6 +122,7 @@ pub(super) fn possible(
         state,
         buffers,
         keywords,
+        tuple,
         routes,
     } = scratch;
     let Route {
@@ -131,15 +137,19 @@ pub(super) fn possible(
             index.read(payload).ok()?;
             whole(index, payload)?
         }
+        Body::Flow(flow) if !flow.around.passes() => return None,
+        Body::Flow(_) if core.rules.is_empty() => return Some(()),
         Body::Flow(flow) => {
-            return (core.rules.is_empty() && flow.around.passes()).then_some(());
+            program.tops.write(&flow, tuple)?;
+            index.read(tuple).ok()?;
+            whole(index, tuple)?
         }
     };
     let bytes = marked.bytes();
     if bytes.len() > EVENT_BYTES_MAX
         || marked.is_deeper_than(EVENT_DEPTH_MAX)
         || bytes.first() != Some(&b'{')
-        || !(marked.index.is_ascii() || std::str::from_utf8(bytes).is_ok())
+        || !(marked.index.is_text() || std::str::from_utf8(bytes).is_ok())
     {
         return None;
     }
@@ -260,7 +270,8 @@ impl Programs {
             Arc::new(Core::compile(matchers).ok()?)
         };
         let trie = Trie::new(&core, readings);
-        let program = Arc::new(Program { core, trie });
+        let tops = Tops::new(&core);
+        let program = Arc::new(Program { core, trie, tops });
         known.push(Known {
             rules,
             readings,

@@ -12,12 +12,17 @@ const TEXT_BYTES_MAX: usize = 64;
 
 /// Reads a time in any known form.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    if bytes.len() <= TEXT_BYTES_MAX
+        && let Some(time) = plain(bytes).or_else(|| count(bytes))
+    {
+        return Some(time);
+    }
     let text = text.trim();
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return None;
     }
-    let quick = plain(text.as_bytes()).or_else(|| count(text.as_bytes()));
-    quick.or_else(|| any(text))
+    any(text)
 }
 
 /// The form of nearly every record, `2022-01-24T05:10:08.6816663Z`; `None` for all others. Says what
@@ -258,12 +263,13 @@ impl Cursor<'_> {
         self.take(b',');
         let day = self.small()?;
         self.blanks();
-        let name = self.word().get(..3)?.to_ascii_lowercase();
+        let name = self.word().get(..3)?;
         let months: [&[u8]; 12] = [
             b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
             b"dec",
         ];
-        let month = (1..).zip(months).find(|(_, month)| *month == name)?.0;
+        let is = |(_, month): &(i8, &[u8])| month.eq_ignore_ascii_case(name);
+        let month = (1..).zip(months).find(is)?.0;
         self.blanks();
         Some((self.number(4)?.0, month, day))
     }
@@ -307,8 +313,9 @@ impl Cursor<'_> {
             [b'+', ..] => 1,
             [b'-', ..] => -1,
             _ => {
-                let word = self.word().to_ascii_uppercase();
-                let known = matches!(word.as_slice(), b"Z" | b"UTC" | b"GMT");
+                let word = self.word();
+                let zones: [&[u8]; 3] = [b"Z", b"UTC", b"GMT"];
+                let known = zones.iter().any(|zone| zone.eq_ignore_ascii_case(word));
                 return (known && self.rest.is_empty()).then_some(0);
             }
         };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::io::Write;
 
 use smallvec::SmallVec;
 
@@ -78,10 +79,20 @@ impl Decimal {
         }
     }
 
+    fn of_int(value: i128) -> Option<Self> {
+        // Its digits and its sign.
+        let mut buffer = [0_u8; 40];
+        let mut rest = buffer.as_mut_slice();
+        write!(rest, "{value}").ok()?;
+        let left = rest.len();
+        let written = buffer.get(..buffer.len() - left)?;
+        Self::parse(std::str::from_utf8(written).ok()?)
+    }
+
     /// How this number compares with a rule's; `None` against a number that is none.
     pub fn compare(&self, other: Number) -> Option<Ordering> {
         let other = match other {
-            Number::Int(value) => Self::parse(&value.to_string()),
+            Number::Int(value) => Self::of_int(value),
             Number::Float(value) if value.is_nan() => None,
             Number::Float(value) if value.is_infinite() => {
                 return Some(if value > 0.0 {

@@ -78,6 +78,11 @@ impl Keywords {
         Ok(())
     }
 
+    /// Whether any value is searched.
+    pub(super) fn searches(&self) -> bool {
+        self.automaton.is_some()
+    }
+
     /// Searches an event.
     pub(super) fn search(
         &self,
