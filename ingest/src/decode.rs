@@ -23,6 +23,9 @@ pub const REJECTS_MAX: usize = 1_000;
 /// Longest name that [`category`] gives, in bytes: it becomes a metric label and a log source.
 pub const CATEGORY_BYTES_MAX: usize = 64;
 
+/// Most log sources made of categories that are kept: a sender may make up as many as it likes.
+const NAMED_MAX: usize = 64;
+
 /// What decoding finds in a record, in order.
 #[derive(Debug)]
 pub enum Decoded<'a> {
@@ -53,6 +56,8 @@ pub fn decode(payload: Option<&[u8]>, hints: &Hints, each: &mut dyn FnMut(Decode
 pub struct Decoder {
     index: scan::Index,
     elements: Elements,
+    /// Of what is read byte by byte.
+    places: Places,
     naming: Naming,
 }
 
@@ -86,13 +91,12 @@ impl Decoder {
     /// Whether the elements of the payload could be found by its marks.
     fn is_marked(&mut self, payload: &[u8]) -> bool {
         self.index.read(payload).is_ok()
-            && (self.index.is_ascii() || std::str::from_utf8(payload).is_ok())
+            && self.index.check_text(payload)
             && self.elements.find(&self.index, payload).is_ok()
     }
 
     fn by_marks(&mut self, payload: &[u8], hints: &Hints, each: &mut dyn FnMut(Decoded<'_>)) {
-        let mut rejects = Rejects::default();
-        let mut tell = |decoded: Decoded<'_>| rejects.sift(decoded, &mut *each);
+        let mut teller = Teller::new(each);
         for number in 0..self.elements.len() {
             let Found { index, pair } = self.elements.get(number);
             let marked = Marked {
@@ -100,16 +104,17 @@ impl Decoder {
                 payload,
                 pair,
             };
-            let read = self.elements.places_of == Some(pair);
-            let places = &mut self.elements.places;
+            let Elements {
+                asked, asked_of, ..
+            } = &mut self.elements;
+            let read = *asked_of == Some(pair) || asked.read(marked).is_ok();
+            *asked_of = read.then_some(pair);
             let members = if read {
-                Members::of_read(marked, places)
-            } else {
-                self.elements.places_of = None;
-                let Some(members) = Members::of_marked(marked, places) else {
-                    continue;
-                };
+                Members::of_asked(marked, asked)
+            } else if let Some(members) = Members::of(marked.bytes(), &mut self.places) {
                 members
+            } else {
+                continue;
             };
             let element = Element {
                 index,
@@ -117,9 +122,9 @@ impl Decoder {
                 body: Body::Marked(marked),
                 bytes: marked.bytes(),
             };
-            self.naming.tell(&element, members, hints, &mut tell);
+            self.naming.tell(&element, members, hints, &mut teller);
         }
-        rejects.finish(each);
+        teller.finish();
     }
 
     /// The way that reads every payload.
@@ -137,26 +142,24 @@ impl Decoder {
                 message,
             )));
         }
-        let mut rejects = Rejects::default();
-        self.elements.places_of = None;
+        let mut teller = Teller::new(each);
         envelope::split(payload, &mut |part| {
-            let mut tell = |decoded: Decoded<'_>| rejects.sift(decoded, &mut *each);
             let (index, value) = match part {
                 Part::Element(index, value) => (index, value),
-                Part::Broken(reject) => return tell(Decoded::Reject(reject)),
+                Part::Broken(reject) => return teller.reject(reject),
             };
             if let Err((byte, reason, message)) = check(payload, invalid, &value) {
                 let span = value.range;
-                return tell(Decoded::Reject(Reject {
+                return teller.reject(Reject {
                     index,
                     byte,
                     span,
                     reason,
                     message,
-                }));
+                });
             }
             let bytes = &payload[value.range.clone()];
-            let Some(members) = Members::of(bytes, &mut self.elements.places) else {
+            let Some(members) = Members::of(bytes, &mut self.places) else {
                 return;
             };
             let element = Element {
@@ -165,9 +168,9 @@ impl Decoder {
                 body: Body::Json(bytes),
                 bytes,
             };
-            self.naming.tell(&element, members, hints, &mut tell);
+            self.naming.tell(&element, members, hints, &mut teller);
         });
-        rejects.finish(each);
+        teller.finish();
     }
 }
 
@@ -177,10 +180,13 @@ impl Decoder {
 ///
 /// The number of different names is the sender's choice: who counts by it bounds it.
 pub fn category(event: &[u8]) -> Option<String> {
-    category_of(Members::of(event, &mut Places::default())?)
+    let mut places = Places::default();
+    let stated = category_of(Members::of(event, &mut places)?)?;
+    Some(stated.to_ascii_lowercase())
 }
 
-fn category_of(members: Members<'_>) -> Option<String> {
+/// The same as it is written.
+fn category_of(members: Members<'_>) -> Option<Cow<'_, str>> {
     // A table row may have a column `Category` of another meaning.
     let names = if log_type::is_table_row(members) {
         ["Type"; 2]
@@ -189,14 +195,13 @@ fn category_of(members: Members<'_>) -> Option<String> {
     };
     names
         .into_iter()
-        .find_map(|name| label(&members.text(name)?))
+        .find_map(|name| members.text(name).filter(|name| is_label(name)))
 }
 
-/// `name` as a label, if it has the form of one.
-fn label(name: &str) -> Option<String> {
+/// Whether `name` has the form of a label.
+fn is_label(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
-    (!name.is_empty() && name.len() <= CATEGORY_BYTES_MAX && name.bytes().all(plain))
-        .then(|| name.to_ascii_lowercase())
+    !name.is_empty() && name.len() <= CATEGORY_BYTES_MAX && name.bytes().all(plain)
 }
 
 fn whole(byte: usize, length: usize, reason: Reason, message: &str) -> Reject {
@@ -209,26 +214,33 @@ fn whole(byte: usize, length: usize, reason: Reason, message: &str) -> Reject {
     }
 }
 
-/// Rejects told so far, and those that are told together.
-#[derive(Default)]
-struct Rejects {
+/// Tells what is found: events at once, and rejects as far as they are told one by one.
+pub(crate) struct Teller<'e> {
+    each: &'e mut dyn FnMut(Decoded<'_>),
+    /// Rejects told so far.
     told: usize,
+    /// Those that are told together.
     merged: Option<(u64, Reject)>,
 }
 
-impl Rejects {
-    /// Passes events on at once and rejects as far as they are told one by one.
-    fn sift(&mut self, decoded: Decoded<'_>, each: &mut dyn FnMut(Decoded<'_>)) {
-        match decoded {
-            Decoded::Event(..) => each(decoded),
-            Decoded::Reject(reject) => self.take(reject, each),
+impl<'e> Teller<'e> {
+    fn new(each: &'e mut dyn FnMut(Decoded<'_>)) -> Self {
+        Self {
+            each,
+            told: 0,
+            merged: None,
         }
     }
 
-    fn take(&mut self, reject: Reject, each: &mut dyn FnMut(Decoded<'_>)) {
+    #[inline]
+    pub(crate) fn event(&mut self, index: Index, event: EventRef<'_>) {
+        (self.each)(Decoded::Event(index, event));
+    }
+
+    pub(crate) fn reject(&mut self, reject: Reject) {
         if self.told < REJECTS_MAX {
             self.told += 1;
-            return each(Decoded::Reject(reject));
+            return (self.each)(Decoded::Reject(reject));
         }
         match &mut self.merged {
             None => self.merged = Some((1, reject)),
@@ -239,12 +251,12 @@ impl Rejects {
         }
     }
 
-    fn finish(self, each: &mut dyn FnMut(Decoded<'_>)) {
+    fn finish(self) {
         if let Some((count, mut first)) = self.merged {
             if count > 1 {
                 first.message = format!("{count} broken elements from here on; {}", first.message);
             }
-            each(Decoded::Reject(first));
+            (self.each)(Decoded::Reject(first));
         }
     }
 }
@@ -262,8 +274,10 @@ struct Element<'a> {
 /// Says what an element is.
 #[derive(Debug, Default)]
 struct Naming {
-    /// The log source that was last made of a category.
-    named: Option<Logsource>,
+    /// The log sources that were made of categories, at most [`NAMED_MAX`].
+    named: Vec<Logsource>,
+    /// The place of the one that was made last.
+    last: usize,
     flow: flow::Scratch,
 }
 
@@ -273,7 +287,7 @@ impl Naming {
         element: &Element<'_>,
         members: Members<'_>,
         hints: &Hints,
-        tell: &mut dyn FnMut(Decoded<'_>),
+        teller: &mut Teller<'_>,
     ) {
         let row = log_type::recognise(&Seen::new(members));
         if let Some(shape) = flow::Shape::of(row) {
@@ -282,19 +296,17 @@ impl Naming {
                 start: element.start,
                 members,
             };
-            return flow::tuples(shape, &record, element.index, &mut self.flow, tell);
+            return flow::tuples(shape, &record, element.index, &mut self.flow, teller);
         }
         let logsources = if row.name == log_type::UNKNOWN.name {
             &hints.logsources
         } else if log_type::is_named_by_its_category(row) {
-            self.named = named_logsource(members);
-            self.named
-                .as_ref()
+            self.name(members)
                 .map_or(row.logsources, std::slice::from_ref)
         } else {
             row.logsources
         };
-        tell(Decoded::Event(
+        teller.event(
             element.index,
             EventRef {
                 body: element.body,
@@ -302,7 +314,35 @@ impl Naming {
                 logsources,
                 event_time: event_time(row, members),
             },
-        ));
+        );
+    }
+}
+
+impl Naming {
+    /// The log source of a record that only the common shapes describe: its category or table name in
+    /// lower case, so that rules can be written for services that have no row.
+    fn name(&mut self, members: Members<'_>) -> Option<&Logsource> {
+        let stated = category_of(members)?;
+        let is = |named: &Logsource| {
+            let known = named.service.as_ref();
+            known.is_some_and(|known| known.eq_ignore_ascii_case(&stated))
+        };
+        if let Some(known) = self.named.iter().position(is) {
+            return self.named.get(known);
+        }
+        let named = Logsource {
+            product: Some(Cow::Borrowed("azure")),
+            service: Some(Cow::Owned(stated.to_ascii_lowercase())),
+            category: None,
+        };
+        if self.named.len() < NAMED_MAX {
+            self.last = self.named.len();
+            self.named.push(named);
+        } else {
+            self.last = (self.last + 1) % NAMED_MAX;
+            self.named[self.last] = named;
+        }
+        self.named.get(self.last)
     }
 }
 
@@ -339,17 +379,6 @@ fn check(
         return Err((byte, Reason::NotUtf8, "the bytes are not UTF-8".to_owned()));
     }
     Ok(())
-}
-
-/// The log source of a record that only the common shapes describe: its category or table name in
-/// lower case, so that rules can be written for services that have no row.
-fn named_logsource(members: Members<'_>) -> Option<Logsource> {
-    let service = Cow::Owned(category_of(members)?);
-    Some(Logsource {
-        product: Some(Cow::Borrowed("azure")),
-        service: Some(service),
-        category: None,
-    })
 }
 
 /// The first of the row's times that is there and can be read.

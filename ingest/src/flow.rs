@@ -12,7 +12,7 @@ use palisade_detect::event::{
 };
 use palisade_detect::time::Timestamp;
 
-use crate::decode::Decoded;
+use crate::decode::Teller;
 use crate::log_type::flow::{NSG_FLOW, VNET_FLOW};
 use crate::members::{Members, Places};
 use crate::raw::{Elements, Raw};
@@ -128,7 +128,7 @@ pub(crate) fn tuples(
     record: &Record<'_>,
     index: Index,
     scratch: &mut Scratch,
-    tell: &mut dyn FnMut(Decoded<'_>),
+    teller: &mut Teller<'_>,
 ) {
     let Scratch {
         of_body,
@@ -142,7 +142,7 @@ pub(crate) fn tuples(
     let flows = body.as_ref().and_then(|body| body.raw("flows"));
     let Some(flows) = flows.filter(|flows| flows.bytes().first() == Some(&b'[')) else {
         let message = "expected a list of flows";
-        return tell(Decoded::Reject(record.reject(index, record.event, message)));
+        return teller.reject(record.reject(index, record.event, message));
     };
     let stated = match shape.hidden {
         "properties" => body.as_ref().and_then(|body| body.get("Version")),
@@ -175,11 +175,10 @@ pub(crate) fn tuples(
             let bytes = members.iter().map(|(name, raw)| name.len() + raw.len());
             if bytes.sum::<usize>() > MEMBERS_BYTES_MAX {
                 let message = "the members around the tuples are more than their limit";
-                let reject = Reject {
+                teller.reject(Reject {
                     reason: Reason::TooLarge,
                     ..record.reject(index, list.bytes(), message)
-                };
-                tell(Decoded::Reject(reject));
+                });
             } else {
                 let group = Group {
                     record,
@@ -187,7 +186,7 @@ pub(crate) fn tuples(
                     layouts,
                     around: Around::new(record.event, &members),
                 };
-                group.tell(shape, index, tell);
+                group.tell(shape, index, teller);
             }
             *of_members = emptied(members);
         }
@@ -196,12 +195,19 @@ pub(crate) fn tuples(
 }
 
 impl Group<'_, '_> {
-    fn tell(&self, shape: &'static Shape, index: Index, tell: &mut dyn FnMut(Decoded<'_>)) {
+    fn tell(&self, shape: &'static Shape, index: Index, teller: &mut Teller<'_>) {
         let log_type = shape.log_type;
+        let list = self.list.bytes();
+        // Looked at once for all tuples.
+        let text = std::str::from_utf8(list).ok();
+        let escapes = memchr::memchr(b'\\', list).is_some();
         for (k, raw) in (0..).zip(Elements::of(self.list)) {
             let (index, raw) = (index.child(k), raw.bytes());
-            match tuple(self.layouts, raw) {
-                Ok((tuple, columns, time)) => tell(Decoded::Event(
+            let start = raw.as_ptr().addr().saturating_sub(list.as_ptr().addr());
+            let tuple = text.and_then(|text| text.get(start..start + raw.len()));
+            let tuple = tuple.filter(|tuple| !escapes || !tuple.contains('\\'));
+            match self.tuple(tuple) {
+                Ok((tuple, columns, time)) => teller.event(
                     index,
                     EventRef {
                         body: Body::Flow(FlowTuple {
@@ -213,31 +219,36 @@ impl Group<'_, '_> {
                         logsources: log_type.logsources,
                         event_time: Some(time),
                     },
-                )),
-                Err(message) => tell(Decoded::Reject(self.record.reject(index, raw, message))),
+                ),
+                Err(message) => teller.reject(self.record.reject(index, raw, message)),
             }
         }
+    }
+
+    /// The columns and the time of a tuple, which is a text in quotes and without escapes.
+    fn tuple<'t>(&self, raw: Option<&'t str>) -> Result<Tuple<'t>, &'static str> {
+        let text = raw.and_then(|raw| raw.strip_prefix('"')?.strip_suffix('"'));
+        let text = text.ok_or("expected plain text")?;
+        let count = 1 + commas(text.as_bytes());
+        let columns = self.layouts.iter().find(|columns| columns.len() == count);
+        let columns = columns.ok_or("the columns are not those of the log's version")?;
+        let first = text.bytes().position(|byte| byte == b',');
+        let time = text.get(..first.unwrap_or(text.len()));
+        let time = time.and_then(Timestamp::parse_any);
+        Ok((text, columns, time.ok_or("the first column is no time")?))
     }
 }
 
 type Tuple<'a> = (&'a str, &'static [Column], Timestamp);
 
-fn tuple<'a>(layouts: &[&'static [Column]], raw: &'a [u8]) -> Result<Tuple<'a>, &'static str> {
-    let text = raw
-        .strip_prefix(b"\"")
-        .and_then(|text| text.strip_suffix(b"\""));
-    let text = text
-        .filter(|text| memchr::memchr(b'\\', text).is_none())
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .ok_or("expected plain text")?;
-    let mut commas = memchr::memchr_iter(b',', text.as_bytes());
-    let first = commas.next();
-    let count = 1 + usize::from(first.is_some()) + commas.count();
-    let columns = layouts.iter().find(|columns| columns.len() == count);
-    let columns = columns.ok_or("the columns are not those of the log's version")?;
-    let time = text.get(..first.unwrap_or(text.len()));
-    let time = time.and_then(Timestamp::parse_any);
-    Ok((text, columns, time.ok_or("the first column is no time")?))
+/// How many commas there are. Tuples are short: a few at a time are added up in a byte.
+fn commas(text: &[u8]) -> usize {
+    const AT_A_TIME: usize = 255;
+    let of_part = |part: &[u8]| {
+        let one = |sum: u8, byte: &u8| sum + u8::from(*byte == b',');
+        usize::from(part.iter().fold(0, one))
+    };
+    text.chunks(AT_A_TIME).map(of_part).sum()
 }
 
 const fn column(name: &'static str, reading: ColumnReading) -> Column {

@@ -25,7 +25,7 @@ pub mod resource;
 pub mod xdr;
 mod table;
 
-pub(crate) use table::recognise;
+pub(crate) use table::{names, recognise, searcher};
 
 /// An event of no known type: it states no log source, so no rule is pruned for it.
 pub static UNKNOWN: LogType = LogType {
@@ -134,6 +134,8 @@ pub enum When {
     Members(&'static [&'static str]),
     /// What data cannot say: the text describes the function.
     Shape(&'static str, fn(&Seen<'_>) -> bool),
+    /// The same, where the member `category` is one of these, in any case.
+    ShapeOf(&'static [&'static str], &'static str, fn(&Seen<'_>) -> bool),
 }
 
 /// The table, by family.
@@ -196,7 +198,7 @@ pub struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub(crate) fn new(members: Members<'a>) -> Self {
         let is_table = is_table_row(members);
-        let text = |name, wanted: bool| members.text_bytes(name).filter(|_| wanted);
+        let text = |name, wanted: bool| wanted.then(|| members.text_bytes(name)).flatten();
         Self {
             members,
             category: text("category", !is_table),
@@ -243,6 +245,9 @@ impl When {
             Self::ResourceType(names) => is_one_of(seen.kind.as_deref(), names),
             Self::Members(names) => names.iter().all(|name| seen.members.has(name)),
             Self::Shape(_, holds) => holds(seen),
+            Self::ShapeOf(names, _, holds) => {
+                is_one_of(seen.category.as_deref(), names) && holds(seen)
+            }
         }
     }
 }

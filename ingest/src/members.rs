@@ -1,16 +1,24 @@
 //! The members of one object, found by their names without a tree.
 //!
-//! What is read is where keys and values stand ([`Places`], reused between objects); [`Members`]
-//! is that over the bytes. In a payload whose brackets and strings are known an object is
+//! What is read is where keys and values stand: of all members ([`Places`]) or of those that every
+//! record is asked for ([`Asked`]), both reused between objects; [`Members`] is that over the bytes. In a payload whose brackets and strings are known an object is
 //! [stepped over](Walk) from mark to mark; everything else is read byte by byte. Both find the same:
 //! a walk gives up where the other way would forgive something.
 
 use std::borrow::Cow;
 
-use palisade_detect::scan::{Index, Marked, blanks, is_blank};
+use palisade_detect::scan::{Index, Marked};
 
-use crate::json::{Around, Scanner, ends_scalar, text, text_bytes};
+use crate::json::{Around, Scanner, text, text_bytes};
+use crate::log_type;
 use crate::raw::Raw;
+
+mod asked;
+mod walk;
+
+use asked::Unasked;
+pub(crate) use asked::{Asked, AskedNames};
+pub(crate) use walk::{Odd, Walk};
 
 /// Most members that are looked at: no documented record has as many, and a record with a million
 /// keys must not cost memory before it is judged.
@@ -20,7 +28,7 @@ const MEMBERS_MAX: usize = 512;
 const NO_PAIR: u32 = u32::MAX;
 
 /// Where a member stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place {
     /// Of the key's text.
     key: (u32, u32),
@@ -122,6 +130,28 @@ impl Places {
     }
 }
 
+impl Places {
+    /// The member `name`, as [`Members`] finds it.
+    #[inline]
+    fn find(&self, name: &[u8], bytes: &[u8]) -> Option<Place> {
+        let tag = tag(name);
+        let mut folded = None;
+        let mut left = self.tags.as_slice();
+        while let Some(at) = memchr::memrchr(tag, left) {
+            let place = self.places[at];
+            let key = place.key(bytes);
+            if key == name {
+                return Some(place);
+            }
+            if key.eq_ignore_ascii_case(name) {
+                folded = Some(place);
+            }
+            left = &left[..at];
+        }
+        folded
+    }
+}
+
 fn span(start: usize, end: usize) -> Option<(u32, u32)> {
     Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
 }
@@ -129,11 +159,19 @@ fn span(start: usize, end: usize) -> Option<(u32, u32)> {
 /// The members of one object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Members<'a> {
-    places: &'a Places,
+    known: Known<'a>,
     /// What the places stand in.
     bytes: &'a [u8],
     /// The marks of the bytes, if the places have pairs.
     index: Option<&'a Index>,
+}
+
+/// Which places are known.
+#[derive(Debug, Clone, Copy)]
+enum Known<'a> {
+    All(&'a Places),
+    /// Others are looked for in the object when they are asked for.
+    Asked(&'a Asked, Marked<'a>),
 }
 
 impl<'a> Members<'a> {
@@ -141,16 +179,16 @@ impl<'a> Members<'a> {
     pub(crate) fn of(object: &'a [u8], places: &'a mut Places) -> Option<Self> {
         (object.first() == Some(&b'{')).then(|| places.read(object))?;
         Some(Self {
-            places,
+            known: Known::All(places),
             bytes: object,
             index: None,
         })
     }
 
-    /// The members of an object of a payload with marks, whose places have been read.
-    pub(crate) fn of_read(object: Marked<'a>, places: &'a Places) -> Self {
+    /// The members of an object of a payload with marks, of which those that are asked for were found.
+    pub(crate) fn of_asked(object: Marked<'a>, asked: &'a Asked) -> Self {
         Self {
-            places,
+            known: Known::Asked(asked, object),
             bytes: object.payload,
             index: Some(object.index),
         }
@@ -162,7 +200,11 @@ impl<'a> Members<'a> {
             return None;
         }
         if places.read_marked(object) {
-            return Some(Self::of_read(object, places));
+            return Some(Self {
+                known: Known::All(places),
+                bytes: object.payload,
+                index: Some(object.index),
+            });
         }
         Self::of(object.bytes(), places)
     }
@@ -178,22 +220,14 @@ impl<'a> Members<'a> {
     /// The member `name`: an exact key wins (the last, if it is repeated), else the first that is
     /// equal without regard to ASCII case.
     #[inline]
-    fn place(&self, name: &[u8]) -> Option<&'a Place> {
-        let tag = tag(name);
-        let mut folded = None;
-        let mut left = self.places.tags.as_slice();
-        while let Some(at) = memchr::memrchr(tag, left) {
-            let place = &self.places.places[at];
-            let key = place.key(self.bytes);
-            if key == name {
-                return Some(place);
-            }
-            if key.eq_ignore_ascii_case(name) {
-                folded = Some(place);
-            }
-            left = &left[..at];
+    fn place(&self, name: &[u8]) -> Option<Place> {
+        match self.known {
+            Known::All(places) => places.find(name, self.bytes),
+            Known::Asked(asked, object) => match asked.find(name) {
+                Ok(found) => found,
+                Err(Unasked) => find_marked(object, name).ok().flatten(),
+            },
         }
-        folded
     }
 
     /// The raw value of the member `name`, in any case if none has it exactly.
@@ -224,9 +258,17 @@ impl<'a> Members<'a> {
     /// The members whose keys are written without escapes, in order.
     pub(crate) fn plain(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         let bytes = self.bytes;
-        self.places.places.iter().filter_map(move |place| {
-            let key = std::str::from_utf8(place.key(bytes)).ok()?;
-            (!key.contains('\\')).then(|| (key, place.value(bytes)))
+        let (all, mut walk) = match self.known {
+            Known::All(places) => (places.places.as_slice(), None),
+            Known::Asked(_, object) => (&[][..], Some(Walk::of(object))),
+        };
+        let walk = std::iter::from_fn(move || walk.as_mut()?.step().ok()?);
+        let all = all.iter().copied().chain(walk.take(MEMBERS_MAX));
+        all.filter_map(move |place| {
+            let key = place.key(bytes);
+            let plain = !key.contains(&b'\\');
+            let key = std::str::from_utf8(key).ok().filter(|_| plain)?;
+            Some((key, place.value(bytes)))
         })
     }
 
@@ -242,10 +284,11 @@ impl<'a> Members<'a> {
 
     /// The raw value at a dotted path.
     pub(crate) fn at(&self, path: &str) -> Option<&'a [u8]> {
-        let Some((first, rest)) = path.split_once('.') else {
-            return self.get(path);
-        };
+        let (first, rest) = head(path);
         let place = self.place(first.as_bytes())?;
+        let Some(rest) = rest else {
+            return Some(place.value(self.bytes));
+        };
         match (self.index, place.pair()) {
             (Some(index), Some(pair)) => within_marked(
                 Marked {
@@ -260,11 +303,18 @@ impl<'a> Members<'a> {
     }
 }
 
+/// The first name of a dotted path, and the rest.
+#[inline]
+fn head(path: &str) -> (&str, Option<&str>) {
+    match path.bytes().position(|byte| byte == b'.') {
+        Some(dot) => (path.get(..dot).unwrap_or_default(), path.get(dot + 1..)),
+        None => (path, None),
+    }
+}
+
 /// The raw value at a dotted path inside a raw value.
 fn within<'a>(object: &'a [u8], path: &str) -> Option<&'a [u8]> {
-    let (first, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = head(path);
     let mut places = Places::default();
     let members = Members::of(object, &mut places)?;
     let place = members.place(first.as_bytes())?;
@@ -280,33 +330,11 @@ fn within_marked<'a>(object: Marked<'a>, path: &str) -> Option<&'a [u8]> {
     if !is_object(object) {
         return None;
     }
-    let (first, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(first, rest)| (first, Some(rest)));
-    let name = first.as_bytes();
-    let (mut exact, mut folded) = (None, None);
-    let mut walk = Walk::of(object);
-    for _ in 0..MEMBERS_MAX {
-        let place = match walk.step() {
-            Ok(Some(place)) => place,
-            Ok(None) => break,
-            Err(Odd) => return within(object.bytes(), path),
-        };
-        let key = place.key(object.payload);
-        if key.len() != name.len() {
-            continue;
-        }
-        if key == name {
-            exact = Some(place);
-            // Where the name does not stand again, no key can be it: the walk need not go on.
-            if memchr::memmem::find(walk.rest(), name).is_none() {
-                break;
-            }
-        } else if folded.is_none() && key.eq_ignore_ascii_case(name) {
-            folded = Some(place);
-        }
-    }
-    let place = exact.or(folded)?;
+    let (first, rest) = head(path);
+    let Ok(place) = find_marked(object, first.as_bytes()) else {
+        return within(object.bytes(), path);
+    };
+    let place = place?;
     match (rest, place.pair()) {
         (None, _) => Some(place.value(object.payload)),
         (Some(rest), Some(pair)) => within_marked(Marked { pair, ..object }, rest),
@@ -314,132 +342,31 @@ fn within_marked<'a>(object: Marked<'a>, path: &str) -> Option<&'a [u8]> {
     }
 }
 
+/// The member `name` of an object, as [`Members`] finds it.
+fn find_marked(object: Marked<'_>, name: &[u8]) -> Result<Option<Place>, Odd> {
+    let (mut exact, mut folded) = (None, None);
+    let mut walk = Walk::of(object);
+    for _ in 0..MEMBERS_MAX {
+        let Some(place) = walk.step()? else { break };
+        let key = place.key(object.payload);
+        if key.len() != name.len() {
+            continue;
+        }
+        if key == name {
+            exact = Some(place);
+            // Where the name does not stand again, no key can be it.
+            if log_type::searcher(name).is_some_and(|name| name.find(walk.rest()).is_none()) {
+                break;
+            }
+        } else if folded.is_none() && key.eq_ignore_ascii_case(name) {
+            folded = Some(place);
+        }
+    }
+    Ok(exact.or(folded))
+}
+
 fn is_object(value: Marked<'_>) -> bool {
     value.bytes().first() == Some(&b'{')
-}
-
-/// The marks do not tell: something is not as JSON wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Odd;
-
-/// Steps over the members of an object from mark to mark.
-#[derive(Debug)]
-pub(crate) struct Walk<'a> {
-    index: &'a Index,
-    bytes: &'a [u8],
-    /// Where the next key begins, or the closing brace stands.
-    at: usize,
-    /// The next bracket pair that opens at or behind `at`.
-    pair: u32,
-    /// Where the object closes.
-    close: usize,
-}
-
-impl<'a> Walk<'a> {
-    /// Begins behind the opening brace.
-    pub(crate) fn of(object: Marked<'a>) -> Self {
-        let pair = object.index.pairs()[object.pair as usize];
-        Self {
-            index: object.index,
-            bytes: object.payload,
-            at: blanks(object.payload, pair.open as usize + 1),
-            pair: object.pair + 1,
-            close: pair.close as usize,
-        }
-    }
-
-    /// The next member; `None` at the end.
-    #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there is no index of payloads of 4 GiB"
-    )]
-    pub(crate) fn step(&mut self) -> Result<Option<Place>, Odd> {
-        if self.at == self.close {
-            return Ok(None);
-        }
-        if self.bytes.get(self.at) != Some(&b'"') {
-            return Err(Odd);
-        }
-        let key = self.at + 1;
-        let key_end = self.index.next_quote(key);
-        let mut value = key_end + 1;
-        if self.bytes.get(value) != Some(&b':') {
-            value = blanks(self.bytes, value);
-            if self.bytes.get(value) != Some(&b':') {
-                return Err(Odd);
-            }
-        }
-        value += 1;
-        if self.bytes.get(value).copied().is_some_and(is_blank) {
-            value = blanks(self.bytes, value);
-        }
-        let (value_end, pair) = self.value(value)?;
-        self.behind(value_end)?;
-        Ok(Some(Place {
-            key: (key as u32, key_end as u32),
-            value: (value as u32, value_end as u32),
-            pair,
-        }))
-    }
-
-    /// The bytes of the object that were not stepped over.
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..self.close).unwrap_or_default()
-    }
-
-    /// The end of the value that begins at `at`, and its bracket pair.
-    #[inline]
-    fn value(&mut self, at: usize) -> Result<(usize, u32), Odd> {
-        match self.bytes.get(at) {
-            Some(b'"') => Ok((self.index.next_quote(at + 1) + 1, NO_PAIR)),
-            Some(b'{' | b'[') => {
-                let number = self.pair;
-                let pair = self.index.pairs().get(number as usize).ok_or(Odd)?;
-                if pair.open as usize != at {
-                    return Err(Odd);
-                }
-                self.pair = pair.next;
-                Ok((pair.close as usize + 1, number))
-            }
-            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                let mut end = at + 1;
-                while let Some(byte) = self.bytes.get(end)
-                    && !ends_scalar(*byte)
-                {
-                    end += 1;
-                }
-                Ok((end, NO_PAIR))
-            }
-            _ => Err(Odd),
-        }
-    }
-
-    /// Moves behind the value that ends at `end`: over one comma to a key, or to the end.
-    #[inline]
-    fn behind(&mut self, end: usize) -> Result<(), Odd> {
-        let mut at = end;
-        if self.bytes.get(at).copied().is_some_and(is_blank) {
-            at = blanks(self.bytes, at);
-        }
-        if at == self.close {
-            self.at = at;
-            return Ok(());
-        }
-        if self.bytes.get(at) != Some(&b',') {
-            return Err(Odd);
-        }
-        at += 1;
-        if self.bytes.get(at) != Some(&b'"') {
-            at = blanks(self.bytes, at);
-            // A comma and no member.
-            if at == self.close {
-                return Err(Odd);
-            }
-        }
-        self.at = at;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -86,9 +86,15 @@ impl Inputs {
             };
             read.files += 1;
             self.bar.set_message(printable(&name).into_owned());
+            // A file is read many records at a time: the bar has something new to show once for all.
+            let mut shown = 0;
             while let Some(record) = reader.next() {
                 each(record)?;
-                self.bar.set_position(before + reader.position());
+                let position = reader.position();
+                if position != shown {
+                    shown = position;
+                    self.bar.set_position(before + position);
+                }
             }
             before += file.bytes.unwrap_or_default();
         }

@@ -238,8 +238,10 @@ impl Stage {
                 outcome.latest_event_time = outcome.latest_event_time.max(event.event_time);
                 outcome.duplicate_keys += u64::from(verdict.duplicate_keys);
                 outcome.clamped += u64::from(verdict.clamped);
-                outcome.alerts.append(&mut verdict.alerts);
-                outcome.matches.append(&mut verdict.matches);
+                if !verdict.matched.is_empty() || !verdict.matches.is_empty() {
+                    outcome.alerts.append(&mut verdict.alerts);
+                    outcome.matches.append(&mut verdict.matches);
+                }
             }
             Ok(Err(error)) => {
                 let reject = reject(origin.index, &error);

@@ -365,3 +365,26 @@ proptest! {
         check(payload.as_bytes());
     }
 }
+
+#[test]
+fn common_records_state_their_own_category_whatever_came_before() {
+    let mut decoder = Decoder::default();
+    let hints = Hints::default();
+    for number in (0..NAMED_MAX * 3).chain(0..NAMED_MAX).chain([0, 1, 0, 1]) {
+        let record = format!(
+            r#"{{"time":"2026-03-02T08:00:00Z","category":"Made{number}","resourceId":"/x"}}"#
+        );
+        let mut stated = Vec::new();
+        decoder.decode(Some(record.as_bytes()), &hints, &mut |decoded| {
+            if let Decoded::Event(_, event) = decoded {
+                stated.extend(event.logsources.to_vec());
+            }
+        });
+        let service = stated.iter().map(|source| source.service.as_deref());
+        assert_eq!(
+            service.collect::<Vec<_>>(),
+            [Some(&*format!("made{number}"))]
+        );
+    }
+    assert_eq!(decoder.naming.named.len(), NAMED_MAX);
+}

@@ -8,7 +8,7 @@ use palisade_detect::event;
 use palisade_detect::scan::{Index, Marked, blanks};
 
 use super::{Inner, RECORDS};
-use crate::members::{Odd, Places, Walk};
+use crate::members::{Asked, Odd, Walk};
 
 /// Most elements of a payload that are found this way. They are kept until all are found, 32 bytes
 /// each; what a broker takes as one message rarely has a thousand.
@@ -27,16 +27,16 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Elements {
     found: Vec<Found>,
-    /// The members of the object that was looked into last, and its pair.
-    pub(crate) places: Places,
-    pub(crate) places_of: Option<u32>,
+    /// What the object that was looked into last is asked for, and its pair.
+    pub(crate) asked: Asked,
+    pub(crate) asked_of: Option<u32>,
 }
 
 impl Elements {
     /// Finds the elements of a payload that `index` was made of.
     pub(crate) fn find(&mut self, index: &Index, payload: &[u8]) -> Result<(), Odd> {
         self.found.clear();
-        self.places_of = None;
+        self.asked_of = None;
         let mut finder = Finder {
             index,
             payload,
@@ -110,10 +110,10 @@ impl Finder<'_> {
             pair,
         });
         let mut ordinal = None;
-        self.elements.places.clear();
-        self.elements.places_of = Some(pair);
+        self.elements.asked.clear();
+        self.elements.asked_of = Some(pair);
         while let Some(member) = walk.step()? {
-            self.elements.places.push(member, self.payload);
+            self.elements.asked.push(member, self.payload);
             if let Some(value) = member.pair()
                 && member.key(self.payload) == RECORDS
                 && member.value(self.payload).first() == Some(&b'[')

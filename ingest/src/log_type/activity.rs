@@ -19,14 +19,16 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         log_type: &ACTIVITY_PIM,
-        when: When::Shape(
+        when: When::ShapeOf(
+            &["Administrative"],
             "`category` Administrative and `operationName` is a sentence",
             is_pim,
         ),
     },
     Row {
         log_type: &ACTIVITY_LOG,
-        when: When::Shape(
+        when: When::ShapeOf(
+            CATEGORIES,
             "one of the categories, and `operationName` has a `/`",
             is_activity,
         ),
@@ -61,16 +63,14 @@ fn is_rest(seen: &Seen<'_>) -> bool {
 }
 
 fn is_pim(seen: &Seen<'_>) -> bool {
-    super::is_one_of(seen.category.as_deref(), &["Administrative"])
-        && !seen.is_of_entra()
+    !seen.is_of_entra()
         && seen
             .operation()
             .is_some_and(|operation| !operation.contains(&b'/'))
 }
 
 fn is_activity(seen: &Seen<'_>) -> bool {
-    super::is_one_of(seen.category.as_deref(), CATEGORIES)
-        && !seen.is_of_entra()
+    !seen.is_of_entra()
         && seen
             .operation()
             .is_some_and(|operation| operation.contains(&b'/'))

@@ -73,7 +73,7 @@ fn when(when: &When) -> String {
         When::Table(names) => format!("row of {}", codes(names)),
         When::ResourceType(names) => format!("`type` {}", codes(names)),
         When::Members(names) => format!("members {}", codes(names)),
-        When::Shape(text, _) => (*text).to_owned(),
+        When::Shape(text, _) | When::ShapeOf(_, text, _) => (*text).to_owned(),
     }
 }
 

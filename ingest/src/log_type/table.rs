@@ -6,12 +6,62 @@
 
 use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use palisade_detect::event::LogType;
 
 use super::{ALL, Row, Seen, UNKNOWN, When};
-use crate::members::tag;
+use crate::members::{AskedNames, tag};
 
 static LOOKUP: LazyLock<Lookup> = LazyLock::new(Lookup::new);
+
+static NAMES: LazyLock<AskedNames> = LazyLock::new(|| AskedNames::new(asked()));
+
+/// Names that the decoder asks every record for, besides those that rows name.
+const ASKED: [&str; 12] = [
+    "category",
+    "type",
+    "Type",
+    "TimeGenerated",
+    "resourceId",
+    "operationName",
+    "properties",
+    "time",
+    "timestamp",
+    "EventTimeString",
+    "flowLogVersion",
+    "flowRecords",
+];
+
+/// Members of a record that recognising it asks for.
+pub(crate) fn names() -> &'static AskedNames {
+    &NAMES
+}
+
+/// What searches for the names inside of members in which times stand: a sign-in's is among the first of
+/// sixty, and a search over the rest is a fifth of the steps over them.
+static SEARCHERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
+    let times = super::all().flat_map(|log_type| log_type.event_time);
+    let mut names: Vec<&str> = times.flat_map(|path| path.split('.').skip(1)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(Finder::new).collect()
+});
+
+/// What searches for a name that times stand below.
+pub(crate) fn searcher(name: &[u8]) -> Option<&'static Finder<'static>> {
+    SEARCHERS.iter().find(|finder| finder.needle() == name)
+}
+
+fn asked() -> impl Iterator<Item = &'static str> {
+    let rows = ALL.iter().flat_map(|rows| rows.iter());
+    let of_rows = rows.flat_map(|row| match row.when {
+        When::Members(names) => names,
+        _ => &[],
+    });
+    let times = super::all().flat_map(|log_type| log_type.event_time);
+    let heads = times.map(|path| path.split_once('.').map_or(*path, |(head, _)| head));
+    ASKED.into_iter().chain(of_rows.copied()).chain(heads)
+}
 
 /// The log type of a record; [`UNKNOWN`] if no row holds.
 pub(crate) fn recognise(seen: &Seen<'_>) -> &'static LogType {
@@ -39,7 +89,7 @@ impl Lookup {
         };
         for (number, row) in (0..).zip(&lookup.rows) {
             let (names, list) = match row.when {
-                When::Category(names) | When::CategoryOf(names, _) => {
+                When::Category(names) | When::CategoryOf(names, _) | When::ShapeOf(names, ..) => {
                     (names, &mut lookup.by_category)
                 }
                 When::Table(names) => (names, &mut lookup.by_table),
@@ -155,6 +205,7 @@ mod tests {
                 | When::CategoryOf(names, _)
                 | When::Table(names)
                 | When::ResourceType(names)
+                | When::ShapeOf(names, ..)
                 | When::Members(names) => all.extend(names),
                 When::Shape(..) => {}
             }
