@@ -87,6 +87,8 @@ struct Routes {
     /// Whose programs they are.
     programs: Option<Arc<Programs>>,
     last: usize,
+    /// The place of the next one when there is no room: the oldest goes, whichever was asked for last.
+    next: usize,
 }
 
 /// Which program judges the events of a log source.
@@ -208,6 +210,7 @@ impl Routes {
         let ours = self.programs.as_ref();
         if !ours.is_some_and(|programs| Arc::ptr_eq(programs, &engine.programs)) {
             self.known.clear();
+            self.next = 0;
             self.programs = Some(Arc::clone(&engine.programs));
         }
         let (readings, sources) = (event.log_type.readings, event.logsources);
@@ -239,7 +242,8 @@ impl Routes {
             self.known.push(route);
             return self.known.len() - 1;
         }
-        let place = (self.last + 1) % ROUTES_MAX;
+        let place = self.next % ROUTES_MAX;
+        self.next = place + 1;
         self.known[place] = route;
         place
     }
