@@ -119,7 +119,8 @@ impl Counts {
 /// Decodes and judges records. One per thread: the buffers of both are reused.
 pub struct Stage {
     engine: Arc<Engine>,
-    decoder: Decoder,
+    /// Away while it decodes.
+    decoder: Option<Box<Decoder>>,
     verdict: Verdict,
     /// Of the last event: the next one mostly differs in offset and index only.
     origin: Option<Origin>,
@@ -130,7 +131,7 @@ impl Stage {
     pub fn new(engine: Arc<Engine>) -> Self {
         Self {
             engine,
-            decoder: Decoder::default(),
+            decoder: None,
             verdict: Verdict::default(),
             origin: None,
         }
@@ -146,7 +147,7 @@ impl Stage {
         let mut outcome = Outcome::default();
         let mut origin = self.origin(source, place);
         // Lost in a panic, when nothing says what state it is in.
-        let mut decoder = std::mem::take(&mut self.decoder);
+        let mut decoder = self.decoder.take().unwrap_or_default();
         // Panics are bugs, but one record must not take its neighbours with it.
         let ended = catch_unwind(AssertUnwindSafe(|| {
             decoder.decode(payload, &source.hints, &mut |decoded| {
@@ -162,7 +163,7 @@ impl Stage {
                     }
                 }
             });
-            self.decoder = decoder;
+            self.decoder = Some(decoder);
         }));
         if ended.is_err() {
             outcome.elements += 1;
