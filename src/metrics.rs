@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use palisade_detect::alert::Alert;
 use palisade_detect::diagnostic::Diagnostic;
@@ -27,11 +26,12 @@ use tokio::sync::watch;
 
 use crate::log::Pos;
 use crate::topology::reload::Outcome as Reloaded;
-use crate::topology::stage::Outcome;
 
 mod table;
+mod tally;
 
 use table::Series;
+pub use tally::Tally;
 
 /// Most rules with a series of their own; the alerts of further ones count as [`OTHER`].
 pub const RULE_SERIES_MAX: usize = 2_000;
@@ -103,14 +103,16 @@ impl Default for Metrics {
 
 /// What the stages up to the log report.
 impl Metrics {
-    /// A record was taken from `source`; it is in flight until [`Metrics::records_finished`].
-    pub fn record(&self, source: &str, bytes: u64) {
-        self.series.records.with_label_values(&[source]).inc();
-        self.series.bytes.with_label_values(&[source]).inc_by(bytes);
-        self.series
+    /// So many records with so many bytes were taken from `source`; they are in flight until
+    /// [`Metrics::records_finished`].
+    pub fn records(&self, source: &str, count: u64, bytes: u64) {
+        let series = &self.series;
+        series.records.with_label_values(&[source]).inc_by(count);
+        series.bytes.with_label_values(&[source]).inc_by(bytes);
+        series
             .records_in_flight
             .with_label_values(&[source])
-            .inc();
+            .add(gauge(count));
     }
 
     /// `done` and `parked` records of `source` have their outputs durable.
@@ -127,44 +129,6 @@ impl Metrics {
             .sub(left);
     }
 
-    /// What a record came to.
-    pub fn outcome(&self, outcome: &Outcome) {
-        let series = &self.series;
-        series
-            .elements
-            .with_label_values::<&str>(&[])
-            .inc_by(outcome.elements);
-        for (log_type, count) in outcome.events.iter() {
-            series.events.with_label_values(&[log_type]).inc_by(count);
-        }
-        for (_, reject) in &outcome.rejects {
-            series
-                .rejects
-                .with_label_values(&[reject.reason.as_str()])
-                .inc();
-        }
-        for (category, count) in &outcome.unknown {
-            let stated = if category.is_empty() { OTHER } else { category };
-            let label = bounded(&self.categories, CATEGORY_SERIES_MAX, stated);
-            series
-                .unknown_events
-                .with_label_values(&[label.as_str()])
-                .inc_by(*count);
-        }
-        series
-            .matches
-            .with_label_values::<&str>(&[])
-            .inc_by(outcome.matches.len() as u64);
-        series
-            .duplicate_keys
-            .with_label_values::<&str>(&[])
-            .inc_by(outcome.duplicate_keys);
-        series
-            .clamped
-            .with_label_values::<&str>(&[])
-            .inc_by(outcome.clamped);
-    }
-
     /// An alert goes to the log.
     pub fn alert(&self, alert: &Alert) {
         self.series
@@ -176,14 +140,6 @@ impl Metrics {
             .rule_alerts
             .with_label_values(&[label.as_str()])
             .inc();
-    }
-
-    /// A record took this long from its bytes to its verdicts.
-    pub fn evaluated(&self, took: Duration) {
-        self.series
-            .evaluation
-            .with_label_values::<&str>(&[])
-            .observe(took.as_secs_f64());
     }
 
     /// An alert became durable so long after the broker took the record that raised it.

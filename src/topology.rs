@@ -5,8 +5,10 @@
 //!     |  record
 //!  [ intake ]           a ticket a record; tells a source what it may commit
 //!     |  JUDGE_QUEUE_BATCHES a judge
-//!  [ judges ]           threads; a partition always goes to the same one
+//!  [ judges ]           threads that share all batches, also those of a single partition
 //!     |  APPEND_QUEUE_BATCHES, at most OUTPUT_BYTES_MAX
+//!  [ order ]            back in the order of each partition; what the breaker holds waits here
+//!     |
 //!  [ appender ]         everything that waits is one durable step, then the tickets are finished
 //!     |            |              |
 //!   alerts      matches      dead letters          the log, one SQLite file
@@ -37,6 +39,7 @@ pub mod intake;
 pub mod breaker;
 pub mod judge;
 pub mod budget;
+pub mod order;
 pub mod appender;
 pub mod fold;
 pub mod inventory;
@@ -92,7 +95,6 @@ impl Parts {
         let context = JudgeContext {
             engine: in_force.engine(),
             traits: Arc::clone(&traits),
-            breakers: Arc::clone(&breakers),
             site: site.clone(),
         };
         let (queues, judges) = judge::start(judge::count(), &context, &out)?;
@@ -101,11 +103,11 @@ impl Parts {
             tasks.watch(Part::Judge, judge);
         }
 
-        let durable = log.finished().await?;
         let context = IntakeContext {
-            durable,
+            durable: log.finished().await?,
             state,
             traits,
+            breakers: Arc::clone(&breakers),
             site: site.clone(),
         };
         let intake = Arc::new(Intake::new(queues, context));
@@ -113,6 +115,7 @@ impl Parts {
             log,
             intake: Arc::clone(&intake),
             ticks: in_force.ticks(),
+            breakers: Arc::clone(&breakers),
             site: site.clone(),
         };
         tasks.spawn(Part::Appender, appender.run(steps));

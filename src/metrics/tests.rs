@@ -1,5 +1,6 @@
 use super::*;
 use crate::page;
+use crate::topology::stage::Outcome;
 
 fn value(text: &str, series: &str) -> Option<String> {
     text.lines()
@@ -29,14 +30,21 @@ fn names_follow_the_conventions() {
 #[test]
 fn categories_beyond_the_limit_and_unstated_ones_are_counted_together() {
     let metrics = Metrics::default();
+    let mut tally = metrics.tally();
     for number in 0..CATEGORY_SERIES_MAX + 50 {
         let mut outcome = Outcome::default();
         outcome.unknown.insert(format!("Category{number}"), 1);
-        metrics.outcome(&outcome);
+        tally.outcome(&outcome);
+        if number % 100 == 0 {
+            metrics.add(&mut tally);
+        }
     }
     let mut unstated = Outcome::default();
     unstated.unknown.insert(String::new(), 2);
-    metrics.outcome(&unstated);
+    tally.outcome(&unstated);
+    metrics.add(&mut tally);
+    // Nothing is left to be counted twice.
+    metrics.add(&mut tally);
     let text = metrics.render();
     let series = text
         .lines()
@@ -71,7 +79,7 @@ fn due_alerts_are_the_sum_of_their_fates() {
 fn records_are_in_flight_until_they_are_finished() {
     let metrics = Metrics::default();
     for _ in 0..5 {
-        metrics.record("hub", 10);
+        metrics.records("hub", 1, 10);
     }
     metrics.records_finished("hub", 2, 1);
     let text = metrics.render();

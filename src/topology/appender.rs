@@ -2,7 +2,8 @@
 //!
 //! Everything that waits becomes one step of the log (group commit), with one append under way at a
 //! time: the order of steps is the order of the queue. Ticks are written here too, after the
-//! matches that they cover.
+//! matches that they cover. What the breaker holds back waits outside the queue, so that everything
+//! else goes by.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::log::{Append, AppendError, BROADCAST, Log};
 use crate::topology::Site;
+use crate::topology::breaker::Breakers;
 use crate::topology::intake::{Intake, Progress};
 use crate::topology::judge::Judged;
+use crate::topology::order::Order;
 
 /// Batches that may wait for the log.
 pub const APPEND_QUEUE_BATCHES: usize = 64;
@@ -35,6 +38,8 @@ pub struct Appender {
     pub intake: Arc<Intake>,
     /// Whether anybody reads ticks.
     pub ticks: watch::Receiver<Ticks>,
+    /// What stops a source whose records would nearly all be dead letters.
+    pub breakers: Arc<Breakers>,
     /// Clock and metrics.
     pub site: Site,
 }
@@ -63,19 +68,26 @@ impl Appender {
     pub async fn run(self, mut queue: Receiver<Judged>) -> Result<(), AppendError> {
         let mut ticker = interval_at(Instant::now() + TICK_EVERY, TICK_EVERY);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut waiting = Vec::with_capacity(STEP_BATCHES_MAX);
-        let mut last = Vec::new();
+        let mut received = Vec::with_capacity(STEP_BATCHES_MAX);
+        let (mut due, mut last) = (Vec::new(), Vec::new());
+        let mut order = Order::new(Arc::clone(&self.breakers));
         loop {
             tokio::select! {
                 // A busy queue must not keep time from going on.
                 biased;
                 _ = ticker.tick() => self.tick(&mut last).await?,
-                received = queue.recv_many(&mut waiting, STEP_BATCHES_MAX) => {
-                    if received == 0 {
+                () = self.breakers.look(), if order.holds() => order.look_again(&mut due),
+                count = queue.recv_many(&mut received, STEP_BATCHES_MAX) => {
+                    if count == 0 {
                         return self.tick(&mut last).await;
                     }
-                    self.append(&mut waiting).await?;
+                    for judged in received.drain(..) {
+                        order.put(judged, &mut due);
+                    }
                 }
+            }
+            if !due.is_empty() {
+                self.append(&mut due).await?;
             }
             self.site
                 .metrics
@@ -83,14 +95,14 @@ impl Appender {
         }
     }
 
-    async fn append(&self, waiting: &mut Vec<Judged>) -> Result<(), AppendError> {
+    async fn append(&self, due: &mut Vec<Judged>) -> Result<(), AppendError> {
         let mut step = Append::default();
-        for judged in waiting.iter_mut() {
+        for judged in due.iter_mut() {
             step.join(std::mem::take(&mut judged.step));
         }
         self.log.append(step).await?;
         let now = self.site.clock.now();
-        for judged in waiting.drain(..) {
+        for judged in due.drain(..) {
             for time in &judged.alert_times {
                 self.site.metrics.alert_latency(now.since(*time));
             }
@@ -158,6 +170,7 @@ mod tests {
     use super::*;
     use crate::log::Stream;
     use crate::log::sqlite::{Options, SqliteLog};
+    use crate::topology::breaker::Limits;
     use crate::topology::intake::{IntakeContext, StateAge};
     use crate::topology::judge::Traits;
     use crate::topology::stage::{SourceTraits, UnknownPolicy};
@@ -173,10 +186,12 @@ mod tests {
             unknown: UnknownPolicy::JudgeAll,
             clamp: Clamp::Never,
         };
+        let breakers = Arc::new(Breakers::new(Limits::default(), site.clone()));
         let context = IntakeContext {
             durable: Vec::new(),
             state: StateAge::New,
             traits: Arc::new(Traits::from([(Arc::from("files"), files)])),
+            breakers: Arc::clone(&breakers),
             site: site.clone(),
         };
         let file = Arc::new(Assigned {
@@ -192,6 +207,7 @@ mod tests {
             log: Arc::<SqliteLog>::clone(&log),
             intake: Arc::new(Intake::new(Vec::new(), context)),
             ticks: watch::channel(Ticks::Written).1,
+            breakers,
             site,
         };
         let (intake, mut last) = (&appender.intake, Vec::new());

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use palisade_ingest::reject::Reason;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Site;
 
@@ -52,6 +54,8 @@ pub struct Counts {
 struct Window {
     batches: VecDeque<(Duration, Counts)>,
     sum: Counts,
+    /// Partitions whose next batch is held.
+    held: usize,
 }
 
 impl Window {
@@ -99,13 +103,14 @@ fn exceeds(parked: u64, records: u64, share: f64) -> bool {
     parked as f64 > records as f64 * share
 }
 
-/// The breakers of all sources, shared by the judges.
+/// The breakers of all sources.
 pub struct Breakers {
     limits: Limits,
     site: Site,
     windows: Mutex<BTreeMap<Arc<str>, Window>>,
-    released: Condvar,
-    released_all: AtomicBool,
+    given_up: AtomicBool,
+    /// Signalled when everything that is held is given up.
+    news: Notify,
 }
 
 /// Whether a batch may go on to the log.
@@ -113,6 +118,8 @@ pub struct Breakers {
 pub enum Flow {
     /// It may.
     On,
+    /// Not now: it is to be asked for again.
+    Held,
     /// The process ends before it might: the batch is given up and read again.
     GivenUp,
 }
@@ -120,53 +127,69 @@ pub enum Flow {
 impl Breakers {
     /// Breakers that trip at `limits`.
     pub fn new(limits: Limits, site: Site) -> Self {
-        let (windows, released) = (Mutex::default(), Condvar::new());
         Self {
             limits,
             site,
-            windows,
-            released,
-            released_all: AtomicBool::new(false),
+            windows: Mutex::default(),
+            given_up: AtomicBool::new(false),
+            news: Notify::new(),
         }
     }
 
-    /// Waits until `batch` of `source` may be parked and appended.
-    pub fn pass(&self, source: &Arc<str>, batch: &Counts) -> Flow {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stopped = None;
-        loop {
-            let now = self.site.clock.elapsed();
-            let window = windows.entry(Arc::clone(source)).or_default();
-            let Err(reason) = window.admit(now, stopped, batch, &self.limits) else {
-                break;
-            };
-            if self.released_all.load(Ordering::Relaxed) {
-                return Flow::GivenUp;
+    /// Whether `batch` of `source`, the next of its partition, may be parked and appended. Since when it
+    /// is `held` is written there and asked for again.
+    pub fn admit(&self, source: &Arc<str>, batch: &Counts, held: &mut Option<Duration>) -> Flow {
+        let now = self.site.clock.elapsed();
+        let mut windows = self.lock();
+        let window = windows.entry(Arc::clone(source)).or_default();
+        match window.admit(now, *held, batch, &self.limits) {
+            Ok(()) => {
+                if held.take().is_some() {
+                    window.held -= 1;
+                    self.let_go(source, window.held);
+                }
+                Flow::On
             }
-            if stopped.is_none() {
-                stopped = Some(now);
-                self.trip(source, reason);
+            Err(_) if self.given_up.load(Ordering::Relaxed) => Flow::GivenUp,
+            Err(reason) => {
+                if held.is_none() {
+                    *held = Some(now);
+                    window.held += 1;
+                    self.trip(source, reason);
+                }
+                Flow::Held
             }
-            windows = self
-                .released
-                .wait_timeout(windows, LOOK_EVERY)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
         }
-        if stopped.is_some() {
-            tracing::info!(
-                source = &**source,
-                "the source goes on, by a batch a window or freely"
-            );
+    }
+
+    /// Whether anything of `source` is held: then no more of it need be read.
+    pub fn holds(&self, source: &str) -> bool {
+        self.lock()
+            .get(source)
+            .is_some_and(|window| window.held > 0)
+    }
+
+    /// Waits until what is held is to be asked for again.
+    pub async fn look(&self) {
+        // News or none: it is looked.
+        timeout(LOOK_EVERY, self.news.notified()).await.ok();
+    }
+
+    /// Nothing is held any more: the process drains.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.news.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn let_go(&self, source: &str, still_held: usize) {
+        tracing::info!(source, "the source goes on, by a batch a window or freely");
+        if still_held == 0 {
             self.site.health.ready(&part(source));
         }
-        Flow::On
-    }
-
-    /// Nobody waits any more: the process drains.
-    pub fn give_up(&self) {
-        self.released_all.store(true, Ordering::Relaxed);
-        self.released.notify_all();
     }
 
     fn trip(&self, source: &str, reason: Reason) {
@@ -252,24 +275,52 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_was_stopped_is_given_up_at_the_drain() {
+    fn a_source_is_held_until_nothing_of_it_is() {
+        let site = Site::default();
+        let limits = Limits {
+            window: Duration::ZERO,
+            ..Limits::default()
+        };
+        let breakers = Breakers::new(limits, site.clone());
+        let source = Arc::from("hub");
+        let (mut first, mut second) = (None, None);
+        for held in [&mut first, &mut second] {
+            let flow = breakers.admit(&source, &counts(100, 100), held);
+            assert_eq!((flow, held.is_some()), (Flow::Held, true));
+        }
+        assert!(breakers.holds("hub") && !breakers.holds("other"));
+        assert_eq!(
+            breakers.admit(&source, &counts(100, 1), &mut None),
+            Flow::On
+        );
+        for (held, still) in [(&mut first, true), (&mut second, false)] {
+            let flow = breakers.admit(&source, &counts(100, 100), held);
+            assert_eq!((flow, *held), (Flow::On, None), "it was held for a window");
+            assert_eq!(breakers.holds("hub"), still);
+            assert_eq!(site.health.waiting().is_empty(), !still);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_was_stopped_is_given_up_at_the_drain() {
         let site = Site::default();
         let breakers = Breakers::new(Limits::default(), site.clone());
         let source = Arc::from("hub");
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| breakers.pass(&source, &counts(100, 100)));
-            while site.health.waiting().is_empty() {
-                std::thread::yield_now();
-            }
-            assert!(!waiting.is_finished());
-            // The source finds its broker again, and is stopped all the same.
-            site.health.ready("source `hub`");
-            let (part, why) = site.health.waiting().remove(0);
-            assert_eq!(part, "dead letters of source `hub`");
-            assert!(why.contains("`not_json`"), "{why}");
-            breakers.give_up();
-            assert_eq!(waiting.join().unwrap(), Flow::GivenUp);
-        });
-        assert_eq!(breakers.pass(&source, &counts(100, 1)), Flow::On);
+        let mut held = None;
+        let flow = breakers.admit(&source, &counts(100, 100), &mut held);
+        assert_eq!(flow, Flow::Held);
+        // The source finds its broker again, and is stopped all the same.
+        site.health.ready("source `hub`");
+        let (part, why) = site.health.waiting().remove(0);
+        assert_eq!(part, "dead letters of source `hub`");
+        assert!(why.contains("`not_json`"), "{why}");
+        breakers.give_up();
+        breakers.look().await;
+        let flow = breakers.admit(&source, &counts(100, 100), &mut held);
+        assert_eq!(flow, Flow::GivenUp);
+        assert_eq!(
+            breakers.admit(&source, &counts(100, 1), &mut None),
+            Flow::On
+        );
     }
 }

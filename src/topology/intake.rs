@@ -15,7 +15,9 @@ use tokio::sync::mpsc::Sender;
 
 use crate::log::Finished;
 use crate::topology::Site;
+use crate::topology::breaker::Breakers;
 use crate::topology::judge::Traits;
+use crate::topology::order::{Line, Turn};
 
 /// Payload bytes in flight over all partitions at which sources stop reading.
 ///
@@ -34,6 +36,8 @@ pub struct Work {
     pub tickets: Vec<Ticket>,
     /// Next offset behind the batch: what `finished` says once its outputs are durable.
     pub upto: i64,
+    /// Its place among the batches of its partition.
+    pub turn: Turn,
 }
 
 /// Whether the state directory has been used before this start.
@@ -53,6 +57,8 @@ pub struct IntakeContext {
     pub state: StateAge,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
+    /// What stops a source whose records would nearly all be dead letters.
+    pub breakers: Arc<Breakers>,
     /// Clock, health and metrics.
     pub site: Site,
 }
@@ -61,6 +67,8 @@ pub struct IntakeContext {
 struct Partition {
     at: Arc<Assigned>,
     tracker: Tracker,
+    /// The order of its batches, over all its assignments.
+    line: Arc<Line>,
     /// Whether the log knows of the partition. Nothing is committed before: a commit that the log
     /// knows nothing of is what a log looks like that lost its end.
     known: bool,
@@ -249,22 +257,18 @@ impl Intake {
         ((capacity - free) as u64, capacity as u64)
     }
 
-    /// The judge of a partition: always the same, and neighbours go to different ones.
-    fn judge(&self, at: &Assigned) -> Option<Sender<Work>> {
+    /// The judge with the most room. None that has any is a judge all the same: handing over blocks.
+    fn judge(&self) -> Option<Sender<Work>> {
         let judges = lock(&self.judges);
-        let count = u32::try_from(judges.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        let place = crc32c::crc32c(at.source.as_bytes()).wrapping_add(at.partition) % count;
-        judges.get(place as usize).cloned()
+        judges.iter().max_by_key(|judge| judge.capacity()).cloned()
     }
 
-    /// Hands work to the partition's judge; blocks while its queue is full.
+    /// Hands work to a judge; blocks while its queue is full.
     ///
     /// Nobody takes it only when the process is ending: the tickets then stay open, so that nothing
     /// of the batch is ever committed.
     fn send(&self, work: Work) {
-        let judge = self.judge(&work.batch.from);
+        let judge = self.judge();
         if judge.is_none_or(|judge| judge.blocking_send(work).is_err()) {
             tracing::debug!("a batch came after the judges ended");
         }
@@ -362,10 +366,13 @@ impl Handler for Intake {
                 == (&at.source, at.incarnation, at.partition)
         };
         let mut partitions = self.lock();
+        let earlier = partitions.values().rev().find(|it| same(&it.at));
+        let line = earlier.map_or_else(|| Line::new(at.generation), |it| Arc::clone(&it.line));
         partitions.retain(|_, partition| !(partition.revoked && same(&partition.at)));
         let partition = Partition {
             at: Arc::clone(at),
             tracker: Tracker::new(at.generation),
+            line,
             // Files are never committed.
             known: self.is_file(at) || self.durable(at).is_some(),
             append_time: None,
@@ -397,11 +404,11 @@ impl Handler for Intake {
             return;
         };
         partition.tracker.begin_at(position);
-        let known = partition.known;
-        drop(partitions);
-        if known {
+        if partition.known {
             return;
         }
+        let turn = partition.line.turn();
+        drop(partitions);
         // Ahead of the first record, on its way: so it is durable first, too.
         let batch = RecordBatch {
             from: Arc::clone(at),
@@ -411,25 +418,26 @@ impl Handler for Intake {
             batch,
             tickets: Vec::new(),
             upto: position,
+            turn,
         });
     }
 
     fn ready(&self, at: &Arc<Assigned>) -> bool {
-        if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+        if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX || self.context.breakers.holds(&at.name) {
             return false;
         }
         let room = self
             .lock()
             .get(&at.generation)
             .is_some_and(|it| it.tracker.has_room());
-        room && self.judge(at).is_some_and(|judge| judge.capacity() > 0)
+        room && self.judge().is_some_and(|judge| judge.capacity() > 0)
     }
 
     fn batch(&self, batch: RecordBatch) {
         let Some(last) = batch.records.last() else {
             return;
         };
-        if self.judge(&batch.from).is_none() {
+        if self.judge().is_none() {
             return;
         }
         let upto = last.offset.saturating_add(1);
@@ -438,24 +446,27 @@ impl Handler for Intake {
             return;
         };
         let mut tickets = Vec::with_capacity(batch.records.len());
-        let mut total = 0;
+        let (mut total, mut newest) = (0, Timestamp::MIN);
         for record in &batch.records {
             let bytes = record
                 .payload
                 .as_ref()
                 .map_or(0, |payload| payload.len() as u64);
             total += bytes;
-            self.context.site.metrics.record(&batch.from.name, bytes);
             tickets.push(partition.tracker.admit(record.offset, bytes));
-            self.newest
-                .fetch_max(record.append_time.ticks(), Ordering::SeqCst);
+            newest = newest.max(record.append_time);
         }
+        let turn = partition.line.turn();
+        self.newest.fetch_max(newest.ticks(), Ordering::SeqCst);
         self.in_flight.fetch_add(total, Ordering::Relaxed);
         drop(partitions);
+        let metrics = &self.context.site.metrics;
+        metrics.records(&batch.from.name, tickets.len() as u64, total);
         self.send(Work {
             batch,
             tickets,
             upto,
+            turn,
         });
     }
 

@@ -1,6 +1,8 @@
-//! Judges: threads that turn batches of records into steps for the log, in partition order.
+//! Judges: threads that turn batches of records into steps for the log.
 //!
-//! A partition belongs to one judge, so its steps leave in offset order without sorting.
+//! They share the batches of all partitions, also of a single one; behind them the steps are put back in
+//! the order of their partitions (`order`). A judge has everything for itself: its queue, its buffers,
+//! its numbers, its share of the room for outputs.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -18,9 +20,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 
 use crate::log::{AlertRow, Append, Finished};
-use crate::topology::breaker::{Breakers, Counts, Flow};
+use crate::metrics::Tally;
+use crate::topology::breaker::Counts;
 use crate::topology::budget::{Budget, Held};
 use crate::topology::intake::Work;
+use crate::topology::order::Turn;
 use crate::topology::shutdown::Failure;
 use crate::topology::stage::{Outcome, RecordPlace, SourceTraits, Stage};
 use crate::topology::{Site, dead};
@@ -30,7 +34,8 @@ pub const JUDGE_QUEUE_BATCHES: usize = 4;
 
 /// Bytes of alerts, matches and dead letters that may wait for the log: what small records come to can
 /// be many times their size. More hides longer stalls of the disk, at the cost of memory; beyond it
-/// come only the outputs of one batch a judge.
+/// come only the outputs of one batch a judge. Each judge has an equal share: what one has found may wait
+/// for an earlier batch that another is at, which must not wait for that room in turn.
 pub const OUTPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Sources by name with what their configuration says of their records.
@@ -43,6 +48,10 @@ pub struct Judged {
     pub from: Arc<Assigned>,
     /// Everything that must be durable before the tickets are finished.
     pub step: Append,
+    /// Its place among the batches of its partition.
+    pub turn: Turn,
+    /// How many of its records would be parked.
+    pub counts: Counts,
     /// The tickets with their outcomes.
     pub tickets: Vec<(Ticket, TicketOutcome)>,
     /// Newest append time of the batch.
@@ -60,8 +69,6 @@ pub struct JudgeContext {
     pub engine: watch::Receiver<Arc<Engine>>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
-    /// What stops a source whose records would nearly all be dead letters.
-    pub breakers: Arc<Breakers>,
     /// Clock and metrics.
     pub site: Site,
 }
@@ -88,14 +95,15 @@ pub type Judges = (
 /// When a thread cannot be started.
 pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::Result<Judges> {
     let (mut queues, mut ends) = (Vec::new(), Vec::new());
-    let outputs = Budget::new(OUTPUT_BYTES_MAX);
+    let share = OUTPUT_BYTES_MAX / count.max(1) as u64;
     for number in 0..count {
         let (queue, work) = channel(JUDGE_QUEUE_BATCHES);
         let (say, ended) = oneshot::channel();
         let judge = Judge {
             stage: Stage::new(Arc::clone(&context.engine.borrow())),
             context: context.clone(),
-            outputs: Arc::clone(&outputs),
+            tally: context.site.metrics.tally(),
+            outputs: Budget::new(share),
         };
         let out = out.clone();
         thread::Builder::new()
@@ -114,6 +122,7 @@ pub fn start(count: usize, context: &JudgeContext, out: &Sender<Judged>) -> io::
 struct Judge {
     context: JudgeContext,
     stage: Stage,
+    tally: Tally,
     outputs: Arc<Budget>,
 }
 
@@ -124,13 +133,8 @@ impl Judge {
                 let engine = Arc::clone(&self.context.engine.borrow_and_update());
                 self.stage = Stage::new(engine);
             }
-            let (mut judged, counts) = self.batch(batch);
-            if self.context.breakers.pass(&judged.from.name, &counts) == Flow::GivenUp {
-                // Nothing behind a batch that was given up may become durable: `finished` would
-                // claim it. What waits is read again at the next start.
-                while work_left(&mut work) {}
-                return;
-            }
+            let mut judged = self.batch(batch);
+            self.context.site.metrics.add(&mut self.tally);
             judged.held = Some(self.outputs.take(judged.step.bytes() as u64));
             // A closed queue means that the process is stopping without a drain.
             if out.blocking_send(judged).is_err() {
@@ -139,48 +143,46 @@ impl Judge {
         }
     }
 
-    fn batch(&mut self, work: Work) -> (Judged, Counts) {
-        let from = Arc::clone(&work.batch.from);
-        let context = self.context.clone();
-        let source = context
-            .traits
-            .get(&from.name)
-            .expect("every source has its traits");
+    fn batch(&mut self, work: Work) -> Judged {
+        let from = work.batch.from;
+        let traits = Arc::clone(&self.context.traits);
+        let source = traits.get(&from.name).expect("every source has its traits");
         let mut judged = Judged {
             from: Arc::clone(&from),
             step: Append::default(),
+            turn: work.turn,
+            counts: Counts {
+                records: work.tickets.len() as u64,
+                ..Counts::default()
+            },
             tickets: Vec::with_capacity(work.tickets.len()),
             newest: None,
             alert_times: Vec::new(),
             held: None,
         };
         let mut matches = Vec::new();
-        let mut counts = Counts {
-            records: work.tickets.len() as u64,
-            ..Counts::default()
-        };
-        for (record, ticket) in work.batch.records.iter().zip(work.tickets) {
-            let started = context.site.clock.elapsed();
-            let place = place(&from, record);
+        let mut place = place(&from);
+        let clock = self.context.site.clock;
+        let mut started = clock.elapsed();
+        for (record, ticket) in work.batch.records.into_iter().zip(work.tickets) {
+            (place.offset, place.append_time) = (record.offset, record.append_time);
             let mut outcome = self.stage.record(record.payload.as_deref(), &place, source);
             // Before the matches are taken out: they are counted, too.
-            context.site.metrics.outcome(&outcome);
+            self.tally.outcome(&outcome);
             matches.append(&mut outcome.matches);
-            let reason = outcome.rejects.first().map(|(_, reject)| reject.reason);
-            self.put(record, outcome, &mut judged);
-            let ended = match reason {
-                Some(reason) => {
-                    *counts.parked.entry(reason).or_default() += 1;
+            let ended = match outcome.rejects.first() {
+                Some((_, reject)) => {
+                    *judged.counts.parked.entry(reject.reason).or_default() += 1;
                     TicketOutcome::Parked
                 }
                 None => TicketOutcome::Done,
             };
+            self.put(&record, outcome, &mut judged);
             judged.tickets.push((ticket, ended));
             judged.newest = judged.newest.max(Some(record.append_time));
-            context
-                .site
-                .metrics
-                .evaluated(context.site.clock.elapsed().saturating_sub(started));
+            let ended = clock.elapsed();
+            self.tally.evaluated(ended.saturating_sub(started));
+            started = ended;
         }
         judged.step.matches = match_rows(&from, matches);
         judged.step.finished.push(Finished {
@@ -189,11 +191,14 @@ impl Judge {
             partition: from.partition,
             offset: work.upto,
         });
-        (judged, counts)
+        judged
     }
 
     /// Puts the alerts and rejects of a record into the step.
     fn put(&self, record: &Record, outcome: Outcome, judged: &mut Judged) {
+        if outcome.alerts.is_empty() && outcome.rejects.is_empty() {
+            return;
+        }
         let context = &self.context;
         let now = context.site.clock.now().to_string();
         for mut alert in outcome.alerts {
@@ -214,20 +219,16 @@ impl Judge {
     }
 }
 
-/// Takes the next batch and drops it; `false` when no more can come.
-fn work_left(work: &mut Receiver<Work>) -> bool {
-    work.blocking_recv().is_some()
-}
-
-fn place(from: &Assigned, record: &Record) -> RecordPlace {
+/// Where the records of a partition stand; offset and time are each record's own.
+fn place(from: &Assigned) -> RecordPlace {
     RecordPlace {
         at: SourcePartition {
             source: Arc::clone(&from.source),
             incarnation: from.incarnation,
             partition: from.partition,
         },
-        offset: record.offset,
-        append_time: record.append_time,
+        offset: 0,
+        append_time: Timestamp::MIN,
     }
 }
 

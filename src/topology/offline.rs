@@ -148,6 +148,15 @@ impl Offline {
         Ok(outcome)
     }
 
+    /// So many records met no rule. Not to be told where the watermark follows their times.
+    pub fn pass(&mut self, records: u64) {
+        debug_assert!(
+            self.watermark == Watermark::StandsStill,
+            "their times count"
+        );
+        self.records += records;
+    }
+
     /// The input has ended: every open window passes.
     ///
     /// # Errors

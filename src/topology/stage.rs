@@ -85,6 +85,13 @@ pub struct Outcome {
     pub latest_event_time: Option<Timestamp>,
 }
 
+impl Outcome {
+    /// Whether nothing but numbers came of it.
+    pub fn is_silent(&self) -> bool {
+        self.alerts.is_empty() && self.matches.is_empty() && self.rejects.is_empty()
+    }
+}
+
 /// Numbers by name. Nearly every record holds events of one log type: the first name needs no memory
 /// of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,14 +101,15 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, name: &'static str) {
+    /// Adds to the number of `name`.
+    pub fn add(&mut self, name: &'static str, count: u64) {
         let first = self.first.get_or_insert((name, 0));
         if first.0 == name {
-            first.1 += 1;
+            first.1 += count;
         } else if let Some(other) = self.others.iter_mut().find(|other| other.0 == name) {
-            other.1 += 1;
+            other.1 += count;
         } else {
-            self.others.push((name, 1));
+            self.others.push((name, count));
         }
     }
 
@@ -260,7 +268,7 @@ impl Stage {
 
 /// Counts an event; one of unknown type by the category it states, too.
 fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
-    outcome.events.add(event.log_type.name);
+    outcome.events.add(event.log_type.name, 1);
     if event.log_type.name == UNKNOWN {
         let stated = event.body.json().and_then(category);
         *outcome
@@ -325,7 +333,7 @@ mod tests {
         let mut counts = Counts::default();
         assert_eq!(counts.total(), 0);
         for name in ["a", "b", "a", "c", "b", "a"] {
-            counts.add(name);
+            counts.add(name, 1);
         }
         let all: Vec<_> = counts.iter().collect();
         assert_eq!(all, [("a", 3), ("b", 2), ("c", 1)]);

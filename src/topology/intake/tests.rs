@@ -4,6 +4,7 @@ use palisade_ingest::source::Record;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::topology::breaker::Limits;
 use crate::topology::stage::{SourceTraits, UnknownPolicy};
 
 fn finished(partition: u32, offset: i64) -> Finished {
@@ -33,6 +34,7 @@ fn intake(durable: Vec<Finished>, state: StateAge) -> (Intake, Receiver<Work>) {
         durable,
         state,
         traits: Arc::new(Traits::from(traits)),
+        breakers: Arc::new(Breakers::new(Limits::default(), Site::default())),
         site: Site::default(),
     };
     (Intake::new(vec![judge], context), work)
@@ -170,6 +172,31 @@ fn late_results_never_touch_a_later_assignment() {
     assert_eq!(intake.committable(&second), Some(0));
     assert_eq!(intake.committable(&first), None);
     assert_eq!(intake.in_flight_bytes(), 0);
+}
+
+/// Judges share all batches: what is late of an earlier assignment must still go out first.
+#[test]
+fn a_partition_keeps_its_line_over_assignments() {
+    let (intake, mut work) = intake(Vec::new(), StateAge::New);
+    let (first, other, second) = (
+        assigned("hub", 0, 1),
+        assigned("hub", 1, 2),
+        assigned("hub", 0, 3),
+    );
+    let mut turns = Vec::new();
+    for at in [&first, &other, &second] {
+        intake.assigned(at, None).unwrap();
+        intake.begins(at, 0);
+        let work = work.try_recv().unwrap();
+        turns.push(format!("{:?}", work.turn));
+        done(&intake, work);
+        intake.lock().get_mut(&at.generation).unwrap().revoked = true;
+    }
+    let place = |text: &str| text.contains("id: 1,") && text.contains("number: 1");
+    assert_eq!(
+        turns.iter().map(|turn| place(turn)).collect::<Vec<_>>(),
+        [false, false, true]
+    );
 }
 
 #[test]
