@@ -30,7 +30,7 @@ use crate::topology::stage::SourceTraits;
 
 mod crew;
 
-use crew::{Crew, Judged, Orders};
+use crew::{Crew, Judged, Orders, Silence};
 
 /// Whose data files hold, as ids name it.
 const TENANT: &str = "default";
@@ -133,6 +133,10 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         engine: Arc::clone(&engine),
         traits: SourceTraits::as_they_stand(TENANT),
         clock: Clock::start(),
+        silence: match lateness {
+            None => Silence::Counted,
+            Some(_) => Silence::Kept,
+        },
     };
     let stages = stages(args, engine, lateness)?;
     let inputs = Inputs::find(&args.inputs, terminal)?;
@@ -178,7 +182,16 @@ fn judge(
     inputs: Inputs,
     (output, totals): (&mut Output, &mut Totals),
 ) -> anyhow::Result<Read> {
-    let mut each = |(record, outcome): Judged| {
+    let mut each = |judged: Judged| {
+        let (record, outcome) = match judged {
+            Judged::Record(judged) => *judged,
+            Judged::Silent { records, events } => {
+                totals.records += records;
+                totals.events += events;
+                stages.pass(records);
+                return Ok(());
+            }
+        };
         totals.records += 1;
         if let Some(broken) = &record.broken {
             totals.reject(

@@ -1,6 +1,8 @@
 //! Records judged on all cores; their outcomes come back in the order of the records.
 //!
-//! Batches go to the judges in turn and come back in turn, so nothing is locked and nothing sorted.
+//! Batches go to the judges in turn and come back in turn, so nothing is locked and nothing sorted. What
+//! met no rule comes back as a number: it is most of all records, and one thread takes what all judges
+//! give.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -25,8 +27,13 @@ const BATCHES_A_JUDGE: usize = 2;
 /// Most judges: beyond it reading is the limit.
 const JUDGES_MAX: usize = 16;
 
-/// A record and what it came to; nothing if it was broken before.
-pub(super) type Judged = (FileRecord, Option<Outcome>);
+/// What the next records came to.
+pub(super) enum Judged {
+    /// A record and what it came to; nothing if it was broken before.
+    Record(Box<(FileRecord, Option<Outcome>)>),
+    /// So many records that hold so many events, of which no rule says anything.
+    Silent { records: u64, events: u64 },
+}
 
 /// What takes records and outcomes in order.
 pub(super) type Each<'e> = &'e mut dyn FnMut(Judged) -> anyhow::Result<()>;
@@ -37,6 +44,18 @@ pub(super) struct Orders {
     pub(super) engine: Arc<Engine>,
     pub(super) traits: SourceTraits,
     pub(super) clock: Clock,
+    /// Whether only the number of records counts that meet no rule: it does not where their times move
+    /// the watermark.
+    pub(super) silence: Silence,
+}
+
+/// What comes back of records that meet no rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// How many there are.
+    Counted,
+    /// Each of them.
+    Kept,
 }
 
 /// The judges.
@@ -135,9 +154,8 @@ impl Lane {
         let mut judge = Judge::new(orders);
         scope.spawn(move || {
             while let Ok(batch) = work.recv() {
-                let judged = batch.into_iter().map(|record| judge.judge(record));
                 // Nobody listens any more when the command has failed.
-                if out.send(judged.collect()).is_err() {
+                if out.send(judge.batch(batch)).is_err() {
                     return;
                 }
             }
@@ -156,12 +174,37 @@ impl Judge {
 
     fn judge(&mut self, record: FileRecord) -> Judged {
         if record.broken.is_some() {
-            return (record, None);
+            return Judged::Record(Box::new((record, None)));
         }
         let Orders { traits, clock, .. } = &self.orders;
         let place = place(&record.path, record.offset, clock.now());
         let outcome = self.stage.record(Some(&record.payload), &place, traits);
-        (record, Some(outcome))
+        if self.orders.silence == Silence::Counted && outcome.is_silent() {
+            return Judged::Silent {
+                records: 1,
+                events: outcome.events.total(),
+            };
+        }
+        Judged::Record(Box::new((record, Some(outcome))))
+    }
+
+    fn batch(&mut self, batch: Vec<FileRecord>) -> Vec<Judged> {
+        let mut all: Vec<Judged> = Vec::new();
+        for record in batch {
+            let judged = self.judge(record);
+            if let Some(Judged::Silent { records, events }) = all.last_mut()
+                && let Judged::Silent {
+                    records: one,
+                    events: of_one,
+                } = judged
+            {
+                *records += one;
+                *events += of_one;
+            } else {
+                all.push(judged);
+            }
+        }
+        all
     }
 }
 
@@ -169,59 +212,108 @@ impl Judge {
 mod tests {
     use bytes::Bytes;
     use palisade_detect::engine::EngineOptions;
+    use palisade_detect::event::Index;
+    use palisade_ingest::reject::{Reason, Reject};
 
     use super::*;
 
-    fn record(offset: i64) -> FileRecord {
+    fn record(offset: i64, broken: bool) -> FileRecord {
+        let broken = broken.then(|| Reject {
+            index: Index::ROOT,
+            byte: 0,
+            span: 0..0,
+            reason: Reason::Unreadable,
+            message: String::new(),
+        });
         FileRecord {
             path: Arc::from("file"),
             offset,
             payload: Bytes::from(format!(r#"{{"number":{offset}}}"#)),
-            broken: None,
+            broken,
             start: 0,
         }
     }
 
-    fn orders() -> Orders {
+    fn orders(silence: Silence) -> Orders {
         let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
         Orders {
             engine: Arc::new(loaded.engine.unwrap()),
             traits: SourceTraits::as_they_stand("default"),
             clock: Clock::start(),
+            silence,
         }
     }
 
-    #[test]
-    fn outcomes_come_back_in_the_order_of_the_records() {
-        let orders = orders();
-        for judges in 1..4 {
-            for records in [0, 1, 255, 256, 257, 5_000] {
-                let mut seen = 0;
-                let mut each = |(record, outcome): Judged| {
-                    assert_eq!(record.offset, seen);
-                    assert_eq!(outcome.unwrap().elements, 1);
-                    seen += 1;
-                    Ok(())
-                };
-                thread::scope(|scope| {
-                    let mut crew = Crew::of(judges, scope, &orders);
-                    for offset in 0..records {
-                        crew.take(record(offset), &mut each).unwrap();
-                    }
-                    crew.finish(&mut each).unwrap();
-                });
-                assert_eq!(seen, records);
+    fn numbers_and_events(judged: Judged, seen: &mut i64) -> u64 {
+        match judged {
+            Judged::Record(judged) => {
+                let (record, outcome) = *judged;
+                assert_eq!(record.offset, *seen);
+                *seen += 1;
+                outcome.map_or(0, |outcome| outcome.events.total())
+            }
+            Judged::Silent { records, events } => {
+                *seen += i64::try_from(records).unwrap();
+                events
             }
         }
     }
 
     #[test]
+    fn outcomes_come_back_in_the_order_of_the_records() {
+        for (judges, silence) in [
+            (1, Silence::Counted),
+            (2, Silence::Counted),
+            (2, Silence::Kept),
+            (3, Silence::Kept),
+        ] {
+            let orders = orders(silence);
+            for records in [0, 1, 255, 256, 257, 5_000] {
+                let (mut seen, mut events) = (0, 0);
+                let mut each = |judged: Judged| {
+                    events += numbers_and_events(judged, &mut seen);
+                    Ok(())
+                };
+                thread::scope(|scope| {
+                    let mut crew = Crew::of(judges, scope, &orders);
+                    for offset in 0..records {
+                        // One in a hundred is no record: it stands between silent ones.
+                        let broken = offset % 100 == 99;
+                        crew.take(record(offset, broken), &mut each).unwrap();
+                    }
+                    crew.finish(&mut each).unwrap();
+                });
+                assert_eq!(seen, records);
+                assert_eq!(events, u64::try_from(records - records / 100).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_silent_is_counted_up_to_what_was_not() {
+        let mut judge = Judge::new(&orders(Silence::Counted));
+        let batch = (0..10).map(|offset| record(offset, offset % 4 == 3));
+        let shape: Vec<_> = judge
+            .batch(batch.collect())
+            .into_iter()
+            .map(|one| match one {
+                Judged::Silent { records, .. } => (None, records),
+                Judged::Record(judged) => (Some(judged.0.offset), 1),
+            })
+            .collect();
+        assert_eq!(
+            shape,
+            [(None, 3), (Some(3), 1), (None, 3), (Some(7), 1), (None, 2)]
+        );
+    }
+
+    #[test]
     fn whoever_gives_up_on_an_outcome_ends_the_crew() {
-        let orders = orders();
+        let orders = orders(Silence::Counted);
         let failed = thread::scope(|scope| {
             let mut crew = Crew::of(2, scope, &orders);
             let mut each = |_: Judged| anyhow::bail!("full");
-            let mut taken = (0..10_000).map(|offset| crew.take(record(offset), &mut each));
+            let mut taken = (0..10_000).map(|offset| crew.take(record(offset, false), &mut each));
             taken.find_map(Result::err)
         });
         assert_eq!(failed.unwrap().to_string(), "full");
