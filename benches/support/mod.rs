@@ -4,3 +4,4 @@ pub(crate) mod template;
 pub(crate) mod records;
 pub(crate) mod alerts;
 pub(crate) mod measure;
+pub(crate) mod reader;
