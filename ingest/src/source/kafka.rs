@@ -28,6 +28,7 @@ mod client;
 mod commit;
 mod consumer;
 mod newest;
+mod payloads;
 mod position;
 mod properties;
 

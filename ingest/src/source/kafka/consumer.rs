@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
 use palisade_detect::time::{Span, TICKS_PER_SECOND, Timestamp};
 use rdkafka::Timestamp as BrokerTime;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -18,6 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::KafkaConfig;
 use super::client::{Context, Place, Rebalanced, client_config};
 use super::commit::{Answer, Committer};
+use super::payloads::Payloads;
 use super::position::{self, Facts};
 use crate::source::{Assigned, Handler, Record, RecordBatch, SourceError, next_generation};
 
@@ -508,8 +508,8 @@ impl<'a> Reader<'a> {
 /// Takes what a partition's queue holds, up to a batch, and the error that stands behind it.
 fn take(partition: &mut Partition, received: Timestamp) -> (Vec<Record>, Option<KafkaError>) {
     let mut records = Vec::new();
-    let mut bytes = 0;
-    while records.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
+    let mut payloads = Payloads::default();
+    while records.len() < BATCH_RECORDS_MAX && payloads.bytes() < BATCH_BYTES_MAX {
         match partition.queue.poll(Duration::ZERO) {
             None => break,
             Some(Err(error)) => return (records, Some(error)),
@@ -517,9 +517,7 @@ fn take(partition: &mut Partition, received: Timestamp) -> (Vec<Record>, Option<
             Some(Ok(message)) if message.offset() < partition.next => {}
             Some(Ok(message)) => {
                 partition.next = message.offset().saturating_add(1);
-                let record = record(&message, received);
-                bytes += record.payload.as_ref().map_or(0, Bytes::len);
-                records.push(record);
+                records.push(record(&message, received, &mut payloads));
             }
         }
     }
@@ -527,14 +525,18 @@ fn take(partition: &mut Partition, received: Timestamp) -> (Vec<Record>, Option<
 }
 
 /// A message as a record.
-pub(super) fn record(message: &impl Message, received: Timestamp) -> Record {
+pub(super) fn record(
+    message: &impl Message,
+    received: Timestamp,
+    payloads: &mut Payloads,
+) -> Record {
     let broker_time = match message.timestamp() {
         BrokerTime::LogAppendTime(ms) if ms >= 0 => Some(Timestamp::from_unix_ms(ms)),
         _ => None,
     };
     Record {
         offset: message.offset(),
-        payload: message.payload().map(Bytes::copy_from_slice),
+        payload: message.payload().map(|bytes| payloads.copy(bytes)),
         broker_time,
         append_time: broker_time.unwrap_or(received),
     }

@@ -12,6 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{Context, client_config};
 use super::consumer::record;
+use super::payloads::Payloads;
 use super::position::{ANSWER_WAIT, partitions};
 use super::{KafkaConfig, SourceError};
 use crate::source::Record;
@@ -113,7 +114,7 @@ fn topic_newest(
                     source: config.id_source(topic),
                     topic: Arc::clone(&name),
                     partition: u32::try_from(partition).unwrap_or_default(),
-                    record: record(&message, received),
+                    record: record(&message, received, &mut Payloads::default()),
                 });
                 if message.offset() + 1 >= end {
                     ends.remove(&partition);
