@@ -1,5 +1,6 @@
 //! The one thread that writes: group commit, fencing, and waiting for a full disk.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::schema::{
 use super::shared::Shared;
 use super::{Options, Retention};
 use crate::clock::Clock;
-use crate::log::{Append, AppendError, Appended, Pos, Row, Stream};
+use crate::log::{Append, AppendError, Appended, Finished, Pos, Row, Stream};
 use palisade_detect::time::Timestamp;
 
 /// Most commands of one transaction, and most that wait aside while the disk is full.
@@ -390,25 +391,37 @@ fn append(
         alerts: insert(tx, Stream::Alerts, at, alerts, ends)?,
         dead: insert(tx, Stream::Dead, at, dead, ends)?,
     };
-    for row in &step.finished {
-        let crc = finished_crc(&row.source, row.incarnation, row.partition, row.offset);
-        tx.execute(
-            "INSERT INTO finished VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (source, incarnation, part)
-             DO UPDATE SET offset = excluded.offset, crc = excluded.crc
-             WHERE excluded.offset > offset",
-            (&row.source, row.incarnation, row.partition, row.offset, crc),
-        )?;
-    }
+    write_finished(tx, &step.finished)?;
+    let mut emitted = tx.prepare(
+        "INSERT INTO emitted VALUES (?1, ?2, ?3) ON CONFLICT (part)
+         DO UPDATE SET pos = excluded.pos, crc = excluded.crc WHERE excluded.pos > pos",
+    )?;
     for (part, pos) in &step.emitted {
         let crc = small_crc("emitted", &[i64::from(*part), signed(*pos)]);
-        tx.execute(
-            "INSERT INTO emitted VALUES (?1, ?2, ?3) ON CONFLICT (part)
-             DO UPDATE SET pos = excluded.pos, crc = excluded.crc WHERE excluded.pos > pos",
-            (part, signed(*pos), crc),
-        )?;
+        emitted.execute((part, signed(*pos), crc))?;
     }
     Ok(appended)
+}
+
+/// Writes the farthest of each partition; a step holds many of the same when sources are busy.
+fn write_finished(tx: &Transaction<'_>, rows: &[Finished]) -> rusqlite::Result<()> {
+    let mut farthest: BTreeMap<(&str, u32, u32), i64> = BTreeMap::new();
+    for row in rows {
+        let at = (row.source.as_str(), row.incarnation, row.partition);
+        let offset = farthest.entry(at).or_insert(row.offset);
+        *offset = row.offset.max(*offset);
+    }
+    let mut statement = tx.prepare(
+        "INSERT INTO finished VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (source, incarnation, part)
+         DO UPDATE SET offset = excluded.offset, crc = excluded.crc
+         WHERE excluded.offset > offset",
+    )?;
+    for ((source, incarnation, part), offset) in farthest {
+        let crc = finished_crc(source, incarnation, part, offset);
+        statement.execute((source, incarnation, part, offset, crc))?;
+    }
+    Ok(())
 }
 
 fn insert<'a>(
