@@ -29,7 +29,7 @@ mod tuple;
 mod walk;
 
 use condition::Truth;
-use core::Core;
+use core::{Core, Rule};
 use state::State;
 use trie::Trie;
 use tuple::Tops;
@@ -163,30 +163,39 @@ pub(super) fn possible(
     walked.ok()?;
     let searched = core.keywords.search(marked, core, (state, keywords));
     searched.ok()?;
-    let mut say = |rule: u32, state: &mut State| {
-        let rule = &core.rules[rule as usize];
-        state.presuming = false;
-        let mut presumed = rule.condition.truth(core, state);
-        match presumed {
-            Truth::False => return,
-            Truth::True => {}
-            Truth::Unknown => {
-                state.presuming = true;
-                presumed = rule.condition.truth(core, state);
-            }
-        }
-        found.push(Possible {
-            place: rule.place,
-            presumed: (presumed != Truth::Unknown).then_some(presumed == Truth::True),
-        });
-    };
     let candidates = std::mem::take(&mut state.candidates);
+    let asks_late = |rule: &u32| {
+        let rule = &core.rules[*rule as usize];
+        rule.asks_late && rule.condition.truth(core, state) != Truth::False
+    };
+    if core.always.iter().chain(&candidates).any(asks_late) {
+        let searched = core.keywords.search_late(marked, core, (state, keywords));
+        searched.ok()?;
+    }
     for rule in core.always.iter().chain(&candidates) {
-        say(*rule, state);
+        found.extend(say(&core.rules[*rule as usize], core, state));
     }
     state.candidates = candidates;
     found.sort_unstable();
     Some(())
+}
+
+/// What the walk says of a rule; `None` if it is not met.
+fn say(rule: &Rule, core: &Core, state: &mut State) -> Option<Possible> {
+    state.presuming = false;
+    let mut presumed = rule.condition.truth(core, state);
+    match presumed {
+        Truth::False => return None,
+        Truth::True => {}
+        Truth::Unknown => {
+            state.presuming = true;
+            presumed = rule.condition.truth(core, state);
+        }
+    }
+    Some(Possible {
+        place: rule.place,
+        presumed: (presumed != Truth::Unknown).then_some(presumed == Truth::True),
+    })
 }
 
 /// The one object that a payload is, blanks around it aside.

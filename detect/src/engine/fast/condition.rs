@@ -110,6 +110,18 @@ impl Condition {
         }
     }
 
+    /// Whether it asks for a predicate that is `wanted`.
+    pub(super) fn asks_for(&self, wanted: &dyn Fn(u32) -> bool) -> bool {
+        match self {
+            Self::Predicate(predicate) => wanted(*predicate),
+            Self::Found(_) | Self::Null(_) | Self::Unknown | Self::Settled(_) => false,
+            Self::Not(inner) => inner.asks_for(wanted),
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().any(|part| part.asks_for(wanted))
+            }
+        }
+    }
+
     /// The rarest triggers without one of which the condition is false; `None` if it can hold
     /// without any. `cost` says how often a predicate is thought to hold.
     pub(super) fn clause(&self, cost: &dyn Fn(u32) -> u64) -> Option<Clause> {

@@ -38,6 +38,8 @@ pub(super) struct Rule {
     /// Its place among the engine's rules.
     pub(super) place: usize,
     pub(super) condition: Condition,
+    /// Whether it asks for keywords that are searched late.
+    pub(super) asks_late: bool,
 }
 
 /// Lists of numbers, one behind the other.
@@ -57,10 +59,11 @@ impl Core {
         rules: impl Iterator<Item = (usize, &'m Matcher)>,
     ) -> Result<Self, aho_corasick::BuildError> {
         let mut compiler = Compiler::default();
-        let rules: Vec<Rule> = rules
+        let mut rules: Vec<Rule> = rules
             .map(|(place, matcher)| Rule {
                 place,
                 condition: compiler.condition(matcher, &matcher.condition),
+                asks_late: false,
             })
             .collect();
         let costs = std::mem::take(&mut compiler.costs);
@@ -90,7 +93,12 @@ impl Core {
         for slot in &mut slots {
             slot.build()?;
         }
-        compiler.keywords.build()?;
+        let wakes = |predicate: u32| !waiting[predicate as usize].is_empty();
+        compiler.keywords.build(&wakes)?;
+        for rule in &mut rules {
+            let late = |predicate| compiler.keywords.is_late(predicate);
+            rule.asks_late = rule.condition.asks_for(&late);
+        }
         Ok(Self {
             keywords: compiler.keywords,
             rules,
@@ -161,6 +169,10 @@ struct Compiler {
     texts: Vec<Option<u32>>,
     keywords: Keywords,
 }
+
+/// How much more a keyword costs as a trigger than a test of a field: a rule that can wait for a field
+/// should, as its keywords are then not searched in every event.
+const KEYWORD_WEIGHT: u64 = 1_000;
 
 /// Instead of a slot: all values.
 const KEYWORD: u32 = u32::MAX;
@@ -267,7 +279,7 @@ impl Compiler {
             return Condition::Predicate(*known);
         }
         let predicate = u32::try_from(self.costs.len()).expect("fewer tests than bytes of rules");
-        self.costs.push(cost(test) * 3);
+        self.costs.push(KEYWORD_WEIGHT * cost(test));
         self.texts.push(None);
         self.keywords.add(literal, suffices, predicate);
         self.known.insert(key, predicate);

@@ -1,12 +1,14 @@
 //! Keywords: what stands anywhere in the values of an event.
 //!
-//! The record's bytes are searched once, in lower case, for the literals of all keywords together.
-//! Text that is not written as it reads, with escapes or beyond ASCII, is unescaped, folded and
-//! searched by itself. A literal in the text of a value is *presumed* to meet its keyword: the value
-//! does not count if a later one of the same key hides it, which the walk cannot know. Whatever else a
-//! literal means is left to the tree.
+//! The record's bytes are searched once for the literals of all keywords together. Text that is not
+//! written as it reads, with escapes or beyond ASCII, is unescaped, folded and searched by itself. A
+//! literal in the text of a value is *presumed* to meet its keyword: the value does not count if a later
+//! one of the same key hides it, which the walk cannot know. Whatever else a literal means is left to the
+//! tree.
+//!
+//! Only keywords that wake rules are searched in every event. The *late* ones belong to rules that wait
+//! for a field besides; until such a rule asks for them they are unknown.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use indexmap::IndexMap;
 use memchr::{memchr, memchr2_iter};
 
@@ -16,15 +18,27 @@ use crate::casing::fold_into;
 use crate::scan::{Index, Marked, blanks};
 use crate::value;
 
-/// Bytes of literals up to which the automaton is a table, which takes about 256 bytes for each but
-/// reads a record ten times as fast.
-const TABLE_BYTES_MAX: usize = 64 * 1024;
+mod needles;
+
+use needles::Needles;
 
 /// All keywords of a rule set.
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
+    /// Before [`Keywords::build`]: what each literal means.
     literals: IndexMap<Box<[u8]>, Vec<Aim>>,
-    automaton: Option<AhoCorasick>,
+    waking: Group,
+    late: Group,
+    /// The predicates of `late`, as bits.
+    late_bits: Vec<u64>,
+}
+
+/// Literals that are searched together.
+#[derive(Debug, Default)]
+struct Group {
+    needles: Needles,
+    /// What each literal means.
+    aims: Vec<Vec<Aim>>,
     /// Predicates of literals that could be the text of a number that is written another way.
     numeric: Vec<u32>,
 }
@@ -42,6 +56,7 @@ struct Aim {
 pub(super) struct Buffers {
     lower: Vec<u8>,
     plain: String,
+    folded: Vec<u8>,
 }
 
 impl Keywords {
@@ -50,10 +65,6 @@ impl Keywords {
     pub(super) fn add(&mut self, literal: &str, suffices: bool, predicate: u32) {
         let mut folded = Vec::new();
         fold_into(literal.as_bytes(), &mut folded);
-        let digit = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
-        if folded.iter().all(digit) {
-            self.numeric.push(predicate);
-        }
         let aim = Aim {
             predicate,
             suffices,
@@ -61,52 +72,99 @@ impl Keywords {
         self.literals.entry(folded.into()).or_default().push(aim);
     }
 
-    /// Makes ready to search.
+    /// Makes ready to search; `wakes` says whether a rule waits for a predicate.
     ///
     /// # Errors
     /// When the literals are too many for an automaton.
-    pub(super) fn build(&mut self) -> Result<(), aho_corasick::BuildError> {
-        if !self.literals.is_empty() {
-            let mut builder = AhoCorasickBuilder::new();
-            builder.match_kind(MatchKind::Standard);
-            let bytes = self.literals.keys().map(|literal| literal.len());
-            if bytes.sum::<usize>() <= TABLE_BYTES_MAX {
-                builder.kind(Some(AhoCorasickKind::DFA));
+    pub(super) fn build(
+        &mut self,
+        wakes: &dyn Fn(u32) -> bool,
+    ) -> Result<(), aho_corasick::BuildError> {
+        let literals = std::mem::take(&mut self.literals).into_iter();
+        let (waking, late): (Vec<_>, Vec<_>) =
+            literals.partition(|(_, aims)| aims.iter().any(|aim| wakes(aim.predicate)));
+        for aim in late.iter().flat_map(|(_, aims)| aims) {
+            let word = aim.predicate as usize / 64;
+            if self.late_bits.len() <= word {
+                self.late_bits.resize(word + 1, 0);
             }
-            self.automaton = Some(builder.build(self.literals.keys())?);
+            self.late_bits[word] |= 1 << (aim.predicate % 64);
         }
+        self.waking = Group::new(waking)?;
+        self.late = Group::new(late)?;
         Ok(())
     }
 
     /// Whether any value is searched.
     pub(super) fn searches(&self) -> bool {
-        self.automaton.is_some()
+        !self.waking.needles.is_empty() || !self.late.needles.is_empty()
     }
 
-    /// Searches an event.
+    /// The predicates that are unknown until [`Keywords::search_late`], as bits.
+    pub(super) fn late_bits(&self) -> &[u64] {
+        &self.late_bits
+    }
+
+    /// Whether a predicate is one of those.
+    pub(super) fn is_late(&self, predicate: u32) -> bool {
+        let word = self.late_bits.get(predicate as usize / 64);
+        word.is_some_and(|word| word >> (predicate % 64) & 1 == 1)
+    }
+
+    /// Searches an event for the keywords that wake rules.
     pub(super) fn search(
         &self,
         marked: Marked<'_>,
         core: &Core,
         (state, buffers): (&mut State, &mut Buffers),
     ) -> Result<(), Odd> {
-        let Some(automaton) = &self.automaton else {
+        self.waking.search(marked, core, (state, buffers))
+    }
+
+    /// Searches an event for the others.
+    pub(super) fn search_late(
+        &self,
+        marked: Marked<'_>,
+        core: &Core,
+        (state, buffers): (&mut State, &mut Buffers),
+    ) -> Result<(), Odd> {
+        state.forget(&self.late_bits);
+        self.late.search(marked, core, (state, buffers))
+    }
+}
+
+impl Group {
+    fn new(literals: Vec<(Box<[u8]>, Vec<Aim>)>) -> Result<Self, aho_corasick::BuildError> {
+        let digit = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
+        let numeric = literals.iter().filter(|(text, _)| text.iter().all(digit));
+        let numeric = numeric.flat_map(|(_, aims)| aims).map(|aim| aim.predicate);
+        let numeric = numeric.collect();
+        let (texts, aims) = literals.into_iter().unzip();
+        Ok(Self {
+            needles: Needles::new(texts)?,
+            aims,
+            numeric,
+        })
+    }
+
+    fn search(
+        &self,
+        marked: Marked<'_>,
+        core: &Core,
+        (state, buffers): (&mut State, &mut Buffers),
+    ) -> Result<(), Odd> {
+        if self.needles.is_empty() {
             return Ok(());
-        };
+        }
         let mut search = Search {
-            keywords: self,
-            automaton,
+            group: self,
             text: Text::of(marked),
             core,
             state,
         };
-        let Buffers { lower, plain } = buffers;
-        lower.clear();
-        lower.extend_from_slice(search.text.bytes());
-        lower.make_ascii_lowercase();
-        search.as_written(lower);
+        search.as_written(&mut buffers.lower);
         if marked.index.has_backslashes() || !marked.index.is_ascii() {
-            search.otherwise(lower, plain)?;
+            search.otherwise(buffers)?;
         }
         if !self.numeric.is_empty() && search.text.has_exponent() {
             for predicate in &self.numeric {
@@ -119,30 +177,32 @@ impl Keywords {
 
 /// A search of one event.
 struct Search<'s> {
-    keywords: &'s Keywords,
-    automaton: &'s AhoCorasick,
+    group: &'s Group,
     text: Text<'s>,
     core: &'s Core,
     state: &'s mut State,
 }
 
 impl Search<'_> {
-    /// The event as it is written, in lower case.
-    fn as_written(&mut self, lower: &[u8]) {
-        for found in self.automaton.find_overlapping_iter(lower) {
-            let aims = &self.keywords.literals[found.pattern().as_usize()];
-            if aims.iter().all(|aim| self.state.is_presumed(aim.predicate)) {
-                continue;
-            }
-            let place = self.text.place(found.start(), found.end());
-            for aim in aims {
-                match place {
-                    Place::Value => self.found(*aim),
-                    Place::Outside => self.state.leave_open(self.core, aim.predicate),
-                    Place::Nowhere => {}
+    /// The event as it is written.
+    fn as_written(&mut self, lower: &mut Vec<u8>) {
+        let (group, text) = (self.group, self.text);
+        group
+            .needles
+            .find(text.bytes(), lower, &mut |literal, start| {
+                let aims = &group.aims[literal];
+                if aims.iter().all(|aim| self.state.is_presumed(aim.predicate)) {
+                    return;
                 }
-            }
-        }
+                let place = text.place(start, start + group.needles.length(literal));
+                for aim in aims {
+                    match place {
+                        Place::Value => self.found(*aim),
+                        Place::Outside => self.state.leave_open(self.core, aim.predicate),
+                        Place::Nowhere => {}
+                    }
+                }
+            });
     }
 
     /// A literal stands in a value.
@@ -155,7 +215,13 @@ impl Search<'_> {
     }
 
     /// The texts that are not written as they read.
-    fn otherwise(&mut self, folded: &mut Vec<u8>, plain: &mut String) -> Result<(), Odd> {
+    fn otherwise(&mut self, buffers: &mut Buffers) -> Result<(), Odd> {
+        let Buffers {
+            lower,
+            plain,
+            folded,
+        } = buffers;
+        let group = self.group;
         let mut at = 0;
         while let Some(odd) = self.text.next_odd(at) {
             let (start, end) = self.text.string_around(odd).ok_or(Odd)?;
@@ -168,14 +234,26 @@ impl Search<'_> {
             plain.clear();
             value::unescape(written, plain).map_err(|_| Odd)?;
             fold_into(plain.as_bytes(), folded);
-            for found in self.automaton.find_overlapping_iter(folded.as_slice()) {
-                for aim in &self.keywords.literals[found.pattern().as_usize()] {
+            group.needles.find(folded, lower, &mut |literal, _| {
+                for aim in &group.aims[literal] {
                     self.found(*aim);
                 }
-            }
+            });
         }
         Ok(())
     }
+}
+
+/// The first byte that is a backslash or beyond ASCII. Looks at many bytes at a time: the compiler makes
+/// vectors of a loop without an early end.
+fn odd(bytes: &[u8]) -> Option<usize> {
+    let is_odd = |byte: &u8| *byte == b'\\' || !byte.is_ascii();
+    let mut chunks = bytes.chunks(32).enumerate();
+    let with_odd =
+        chunks.find(|(_, chunk)| chunk.iter().fold(false, |any, byte| any | is_odd(byte)));
+    let (number, chunk) = with_odd?;
+    let place = chunk.iter().position(is_odd)?;
+    Some(number * 32 + place)
 }
 
 /// Where a literal stands.
@@ -258,8 +336,7 @@ impl<'t> Text<'t> {
         let found = if self.index.is_ascii() {
             memchr(b'\\', rest)
         } else {
-            rest.iter()
-                .position(|byte| *byte == b'\\' || !byte.is_ascii())
+            odd(rest)
         };
         found.map(|found| at + found)
     }

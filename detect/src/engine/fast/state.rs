@@ -32,6 +32,7 @@ impl State {
     pub(super) fn begin(&mut self, core: &Core) {
         self.hit.reset(core.predicates());
         self.unknown.reset(core.predicates());
+        self.unknown.add_all(core.keywords.late_bits());
         self.presumed.reset(core.predicates());
         self.presuming = false;
         self.awake.reset(core.rules.len());
@@ -64,6 +65,11 @@ impl State {
     pub(super) fn presume(&mut self, core: &Core, predicate: u32) {
         self.presumed.set(predicate);
         self.leave_open(core, predicate);
+    }
+
+    /// Nothing is unknown of these predicates any more.
+    pub(super) fn forget(&mut self, predicates: &[u64]) {
+        self.unknown.remove_all(predicates);
     }
 
     /// What tests find in the JSON text of a field's value is left to the tree.
@@ -161,6 +167,18 @@ impl Bits {
         let new = *word & bit == 0;
         *word |= bit;
         new
+    }
+
+    fn add_all(&mut self, others: &[u64]) {
+        for (word, other) in self.words.iter_mut().zip(others) {
+            *word |= other;
+        }
+    }
+
+    fn remove_all(&mut self, others: &[u64]) {
+        for (word, other) in self.words.iter_mut().zip(others) {
+            *word &= !other;
+        }
     }
 
     #[inline]
