@@ -12,6 +12,10 @@ use serde_json::Value;
 use crate::event::EntityKind;
 use crate::rule::Level;
 
+mod shared;
+
+pub use shared::{Excerpt, Shared};
+
 /// Name and version of the format.
 pub const SCHEMA: &str = "palisade.alert/1";
 /// [`RuleInfo::kind`] of a detection rule, whether or not its repeats are held back.
@@ -48,24 +52,24 @@ pub struct Alert {
     pub title: String,
     /// The rule's description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Shared<String>>,
     /// The rule's level, or the level that the event itself names; `medium` for a rule without one.
     pub severity: Level,
     /// `new`; changed by later stages.
     pub status: String,
     /// The rule.
-    pub rule: RuleInfo,
+    pub rule: Shared<RuleInfo>,
     /// ATT&CK techniques and tactics of the rule's tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attack: Vec<Attack>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub attack: Shared<Vec<Attack>>,
     /// Whose data it is, and which subscription.
     pub tenant: Tenant,
     /// Who and what took part.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entities: Vec<Entity>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub entities: Shared<Vec<Entity>>,
     /// Flat values to search by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub observables: Vec<Observable>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub observables: Shared<Vec<Observable>>,
     /// The events that made the rule fire.
     pub evidence: Evidence,
     /// What later stages added.
@@ -93,8 +97,22 @@ impl Alert {
     /// # Panics
     /// Never: all its keys are text.
     pub fn to_line(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an alert's keys are all text")
+        let mut line = Vec::new();
+        self.write_line(&mut line);
+        line
     }
+
+    /// Appends [`Alert::to_line`].
+    ///
+    /// # Panics
+    /// Never: all its keys are text.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("an alert's keys are all text");
+    }
+}
+
+fn is_empty<T>(list: &Shared<Vec<T>>) -> bool {
+    list.is_empty()
 }
 
 /// What an alert message does.
@@ -239,7 +257,7 @@ pub struct EvidenceEvent {
     pub fields: BTreeMap<String, Value>,
     /// The event, whole or cut; see `cut`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub excerpt: Option<Value>,
+    pub excerpt: Option<Excerpt>,
     /// Whether the excerpt was cut; it is then text.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,

@@ -269,6 +269,38 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Appends [`Value::to_serde`] as compact JSON text, the members of objects by name.
+    pub(crate) fn write_sorted(&self, out: &mut String) {
+        match self {
+            Self::Number(written) => decimal::write_json(written, out),
+            Self::Array(items) => {
+                out.push('[');
+                for (place, item) in items.iter().enumerate() {
+                    if place > 0 {
+                        out.push(',');
+                    }
+                    item.write_sorted(out);
+                }
+                out.push(']');
+            }
+            Self::Object(object) => {
+                let mut members: Vec<_> = object.members.iter().collect();
+                members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                out.push('{');
+                for (place, (key, value)) in members.into_iter().enumerate() {
+                    if place > 0 {
+                        out.push(',');
+                    }
+                    text::write_json_string(key, out);
+                    out.push(':');
+                    value.write_sorted(out);
+                }
+                out.push('}');
+            }
+            scalar => scalar.write_json(out),
+        }
+    }
+
     /// This value for an alert. A number that `serde_json` cannot hold exactly becomes its text.
     pub fn to_serde(&self) -> serde_json::Value {
         match self {

@@ -61,13 +61,15 @@ fn apply(alert: &mut Alert, cut: Cut) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::render::tests::alert;
 
     #[test]
     fn an_alert_is_cut_no_more_than_needed_and_says_so() {
         let mut large = alert();
-        large.evidence.events[1].excerpt = Some("y".repeat(5_000).into());
+        large.evidence.events[1].excerpt = Some(Value::from("y".repeat(5_000)).into());
         let line = large.to_line();
         let cut = |bytes| serde_json::from_slice::<Alert>(&to_fit(&line, bytes)?).ok();
 

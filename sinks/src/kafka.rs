@@ -487,7 +487,8 @@ mod tests {
         let cluster = cluster();
         let mut sink = sink(&cluster);
         let mut large = alert();
-        large.evidence.events[1].excerpt = Some("y".repeat(2_000_000).into());
+        large.evidence.events[1].excerpt =
+            Some(serde_json::Value::from("y".repeat(2_000_000)).into());
         let hopeless = "z".repeat(2_000_000);
         let batch = [item("a", large.to_line()), item("b", hopeless)];
         let answers = sink.deliver(&batch).await;

@@ -56,7 +56,7 @@ pub fn pretty(alert: &Alert, color: Color) -> String {
         );
         paint.item(&mut out, "window", &window);
     }
-    for entity in &alert.entities {
+    for entity in alert.entities.iter() {
         paint.item(&mut out, &shown(&entity.role), &entity_text(entity));
     }
     evidence(&mut out, alert, paint);

@@ -147,6 +147,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         bar: inputs.bar(),
         clock: Clock::start(),
         out: BufWriter::new(io::stdout()),
+        text: Vec::new(),
     };
     let read = judge(&orders, stages, inputs, (&mut output, &mut totals))?;
     writeln!(
@@ -300,6 +301,8 @@ struct Output {
     bar: ProgressBar,
     clock: Clock,
     out: BufWriter<Stdout>,
+    /// What is about to be printed; reused.
+    text: Vec<u8>,
 }
 
 impl Output {
@@ -308,14 +311,15 @@ impl Output {
             return Ok(());
         }
         let now = self.clock.now().to_string();
-        let mut text = Vec::new();
+        let text = &mut self.text;
+        text.clear();
         for mut alert in alerts {
             alert.emitted_at.clone_from(&now);
             *totals.levels.entry(alert.severity).or_default() += 1;
             match self.format {
                 PrettyOrNdjson::Pretty => text.extend(pretty(&alert, self.color).into_bytes()),
                 PrettyOrNdjson::Ndjson => {
-                    text.extend(alert.to_line());
+                    alert.write_line(text);
                     text.push(b'\n');
                 }
             }
@@ -323,6 +327,6 @@ impl Output {
         let out = &mut self.out;
         Ok(self
             .bar
-            .suspend(|| out.write_all(&text).and_then(|()| out.flush()))?)
+            .suspend(|| out.write_all(text).and_then(|()| out.flush()))?)
     }
 }

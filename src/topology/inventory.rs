@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use palisade_detect::alert::{Activity, Alert, Evidence, Product, RuleInfo, SCHEMA, Tenant};
+use palisade_detect::alert::{
+    Activity, Alert, Evidence, Product, RuleInfo, SCHEMA, Shared, Tenant,
+};
 use palisade_detect::engine::Engine;
 use palisade_detect::id::IdHasher;
 use palisade_detect::rule::Level;
@@ -204,7 +206,7 @@ pub fn alert(change: Change<'_>, digest: blake3::Hash, bucket: u64, now: String)
         first_event_at: Some(now.clone()),
         last_event_at: Some(now),
         title: change.title(),
-        description: Some(change.description()),
+        description: Some(change.description().into()),
         severity: Level::Informational,
         status: "new".to_owned(),
         rule: RuleInfo {
@@ -217,14 +219,15 @@ pub fn alert(change: Change<'_>, digest: blake3::Hash, bucket: u64, now: String)
             references: Vec::new(),
             false_positives: Vec::new(),
             tags: Vec::new(),
-        },
-        attack: Vec::new(),
+        }
+        .into(),
+        attack: Shared::default(),
         tenant: Tenant {
             tenant_id: TENANT.to_owned(),
             subscription_id: None,
         },
-        entities: Vec::new(),
-        observables: Vec::new(),
+        entities: Shared::default(),
+        observables: Shared::default(),
         evidence: Evidence {
             count: 0,
             approximate: false,

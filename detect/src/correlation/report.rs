@@ -7,8 +7,8 @@ use super::group::{Element, Group};
 use super::window::Window;
 use super::{CorrelationDef, DefKind, Definitions, GroupKey, Pos};
 use crate::alert::{
-    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Group as AlertGroup, Product,
-    SCHEMA, SINGLE, Tenant, attack_of, numbered, observables_of,
+    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Excerpt, Group as AlertGroup,
+    Product, SCHEMA, SINGLE, Shared, Tenant, attack_of, numbered, observables_of,
 };
 use crate::id::{Id, chained_event_id, correlation_alert_id, dedupe_key, single_alert_id};
 use crate::matches::{Carried, Match, Source, Via, key_partition, level_of, way};
@@ -72,17 +72,17 @@ impl Firing<'_> {
             last_event_at: Some(last.to_string()),
             external_id: words.external_id,
             title: words.title.unwrap_or_else(|| def.title.clone()),
-            description: def.description.clone(),
+            description: def.description.clone().map(Shared::from),
             severity: words.level.unwrap_or(def.severity),
             status: "new".to_owned(),
-            rule: def.rule.clone(),
-            attack: attack_of(&def.rule.tags),
+            rule: def.rule.clone().into(),
+            attack: attack_of(&def.rule.tags).into(),
             tenant: Tenant {
                 tenant_id: tenant.to_owned(),
                 subscription_id: present(&trigger.subscription_id),
             },
-            observables: observables_of(&entities),
-            entities,
+            observables: observables_of(&entities).into(),
+            entities: entities.into(),
             evidence,
             enrichments: Vec::new(),
             links: Vec::new(),
@@ -216,7 +216,7 @@ impl Firing<'_> {
             },
             rules: element.rules.iter().filter_map(rule).collect(),
             fields: detail.map(Detail::fields).unwrap_or_default(),
-            excerpt: detail.and_then(Detail::excerpt),
+            excerpt: detail.and_then(Detail::excerpt).map(Excerpt::from),
             cut: detail.is_none_or(|detail| detail.cut),
         }
     }

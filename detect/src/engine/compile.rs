@@ -8,7 +8,7 @@ use super::resolve::{Referred, Resolved, resolve};
 use super::retired;
 use super::version::{Canonical, of_detection};
 use super::{Engine, EngineOptions, LoadedRule};
-use crate::alert::{RuleInfo, SINGLE};
+use crate::alert::{Attack, RuleInfo, SINGLE, Shared, attack_of};
 use crate::correlation::{CorrelationDef, DefKind};
 use crate::diagnostic::Diagnostic;
 use crate::id::Id;
@@ -27,7 +27,9 @@ pub(super) struct Compiled {
     pub(super) logsource: Logsource,
     pub(super) matcher: Matcher,
     /// For its alerts.
-    pub(super) info: RuleInfo,
+    pub(super) info: Shared<RuleInfo>,
+    pub(super) attack: Shared<Vec<Attack>>,
+    pub(super) description: Option<Shared<String>>,
     /// What its alerts say of the event, by paths.
     pub(super) wording: Wording<Vec<String>>,
     /// Whether a match is an alert at once; one whose repeats are held back goes through the
@@ -60,7 +62,9 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         .map(|((detection, rule), matcher)| Compiled {
             logsource: detection.logsource.clone(),
             matcher,
-            info: info(&detection.meta, rule.version, SINGLE),
+            info: info(&detection.meta, rule.version, SINGLE).into(),
+            attack: attack_of(&detection.meta.tags).into(),
+            description: detection.meta.description.clone().map(Shared::from),
             wording: wording(&detection.palisade.wording, |name| {
                 Some(detection.names.paths(name))
             }),

@@ -1,5 +1,6 @@
 //! One event against all rules: alerts of single events, and matches for correlations.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -7,13 +8,13 @@ use xxhash_rust::xxh3::Xxh3;
 use super::plan::{Absent, CarriedPlan, Input, Taken, ValuePlan};
 use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict, retired};
 use crate::alert::{
-    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Product, SCHEMA, SINGLE,
-    Tenant, attack_of, observables_of,
+    Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Excerpt, Observable, Product,
+    SCHEMA, SINGLE, Shared, Tenant, observables_of,
 };
 use crate::correlation::{CorrelationDef, GroupKey};
 use crate::entity::{entities, subscription};
 use crate::event::EventRef;
-use crate::id;
+use crate::id::{self, Id};
 use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number, way};
 use crate::rule::{Level, Wording, Words};
 use crate::time::{Span, Timestamp};
@@ -118,7 +119,11 @@ struct Facts<'e> {
     context: &'e EventContext<'e>,
     time: Timestamp,
     clamped: bool,
-    entities: Vec<Entity>,
+    event_id: Id,
+    entities: Shared<Vec<Entity>>,
+    observables: OnceCell<Shared<Vec<Observable>>>,
+    /// The event in alerts, and whether it was cut.
+    excerpt: OnceCell<(Excerpt, bool)>,
     subscription: Option<String>,
     logsource: Option<String>,
 }
@@ -137,8 +142,11 @@ impl<'e> Facts<'e> {
             context,
             time: time.0,
             clamped: time.1,
+            event_id: context.event_id(),
             subscription: subscription(tree, &entities),
-            entities,
+            entities: entities.into(),
+            observables: OnceCell::new(),
+            excerpt: OnceCell::new(),
             logsource: event.logsources.first().map(ToString::to_string),
         }
     }
@@ -172,24 +180,34 @@ impl<'e> Facts<'e> {
     /// The event as JSON text.
     fn text(&self) -> std::borrow::Cow<'e, str> {
         match self.event.body.json() {
-            Some(bytes) => String::from_utf8_lossy(bytes),
+            // The event has become a tree, so this is UTF-8.
+            Some(bytes) => std::str::from_utf8(bytes).unwrap_or_default().into(),
             None => self.tree.root.to_json().into(),
         }
+    }
+
+    /// The event as alerts show it, and whether it was cut.
+    fn excerpt(&self) -> &(Excerpt, bool) {
+        self.excerpt.get_or_init(|| {
+            let text = self.text();
+            if text.len() > TRIGGER_BYTES_MAX {
+                let beginning = prefix(&text, TRIGGER_BYTES_MAX);
+                (serde_json::Value::from(beginning).into(), true)
+            } else {
+                (Excerpt::of_tree(&self.tree.root), false)
+            }
+        })
     }
 
     /// The alert of the rule at a place on this event alone.
     fn alert(&self, engine: &Engine, place: usize) -> Alert {
         let rule = &engine.rules[place];
         let compiled = &engine.compiled[place];
-        let (origin, event_id) = (self.context.origin, self.context.event_id());
+        let (origin, event_id) = (self.context.origin, self.event_id);
         let tenant = origin.tenant.as_ref();
-        let text = self.text();
-        let cut = text.len() > TRIGGER_BYTES_MAX;
-        let excerpt = if cut {
-            serde_json::Value::String(prefix(&text, TRIGGER_BYTES_MAX).to_owned())
-        } else {
-            self.tree.root.to_serde()
-        };
+        let (excerpt, cut) = self.excerpt();
+        let observables = || observables_of(&self.entities).into();
+        let observables = self.observables.get_or_init(observables);
         let time = self.time.to_string();
         let words = self.words(&compiled.wording);
         let evidence = EvidenceEvent {
@@ -206,8 +224,8 @@ impl<'e> Facts<'e> {
             },
             rules: Vec::new(),
             fields: self.fields(compiled.matcher.paths()),
-            excerpt: Some(excerpt),
-            cut,
+            excerpt: Some(excerpt.clone()),
+            cut: *cut,
         };
         let id = id::single_alert_id(tenant, &rule.id, event_id);
         Alert {
@@ -222,16 +240,16 @@ impl<'e> Facts<'e> {
             last_event_at: Some(time),
             external_id: words.external_id,
             title: words.title.unwrap_or_else(|| rule.meta.title.clone()),
-            description: rule.meta.description.clone(),
+            description: compiled.description.clone(),
             severity: words.level.or(rule.meta.level).unwrap_or(Level::Medium),
             status: "new".to_owned(),
-            attack: attack_of(&compiled.info.tags),
+            attack: compiled.attack.clone(),
             rule: compiled.info.clone(),
             tenant: Tenant {
                 tenant_id: tenant.to_owned(),
                 subscription_id: self.subscription.clone(),
             },
-            observables: observables_of(&self.entities),
+            observables: observables.clone(),
             entities: self.entities.clone(),
             evidence: Evidence {
                 count: 1,
@@ -243,7 +261,7 @@ impl<'e> Facts<'e> {
             remediation: Vec::new(),
             labels: BTreeMap::new(),
             product: Product::palisade(),
-            truncated: if cut {
+            truncated: if *cut {
                 vec!["evidence.events.excerpt".to_owned()]
             } else {
                 Vec::new()
@@ -318,7 +336,7 @@ impl<'e> Facts<'e> {
         Match {
             offset: origin.offset,
             index: origin.index.ordinals().to_vec(),
-            event_id: self.context.event_id().as_bytes().to_vec(),
+            event_id: self.event_id.as_bytes().to_vec(),
             event_time: self.time.ticks(),
             append_time: self.context.append_time.ticks(),
             rule_version: def.version.as_bytes().to_vec(),
@@ -340,7 +358,7 @@ impl<'e> Facts<'e> {
             tenant: origin.tenant.to_string(),
             logsource: self.logsource.clone().unwrap_or_default(),
             log_type: self.event.log_type.name.to_owned(),
-            entities: json(&self.entities),
+            entities: json(&*self.entities),
             fields: json(&self.fields(paths)),
             subscription_id: self.subscription.clone().unwrap_or_default(),
             group_values: values,

@@ -225,6 +225,17 @@ pub(super) fn to_serde(written: &str) -> serde_json::Value {
     )
 }
 
+/// Appends the JSON text of [`to_serde`].
+pub(super) fn write_json(written: &str, out: &mut String) {
+    let digits = written.strip_prefix('-').unwrap_or(written);
+    // Such an integer is written as it stands; `-0` is not one of `serde_json`'s integers.
+    if digits.len() < 19 && digits.bytes().all(|byte| byte.is_ascii_digit()) && written != "-0" {
+        out.push_str(written);
+    } else {
+        out.push_str(&to_serde(written).to_string());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,7 +96,7 @@ impl Edited {
         let alerts = self.life.alerts().into_iter();
         let operational = alerts.filter(|alert| alert.rule.kind == "operational");
         operational
-            .map(|alert| (alert.title, alert.description.unwrap()))
+            .map(|alert| (alert.title, alert.description.unwrap().to_string()))
             .collect()
     }
 }
