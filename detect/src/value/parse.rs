@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::text::escaped;
 use super::{Object, Text, Value};
 
 /// A tree and what was noticed while reading it.
@@ -229,6 +230,8 @@ impl<'a> Parser<'a> {
         let mut start = self.at;
         let mut owned: Option<String> = None;
         loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += escaped(rest).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => {
                     let rest = self.slice(start, self.at);
@@ -248,8 +251,7 @@ impl<'a> Parser<'a> {
                     owned.get_or_insert_default().push(escaped);
                     start = self.at;
                 }
-                Some(0..=0x1f) => return self.fail("control character inside a string"),
-                Some(_) => self.at += 1,
+                Some(_) => return self.fail("control character inside a string"),
                 None => return self.fail("expected the string's closing quote"),
             }
         }
