@@ -20,7 +20,11 @@ fn alerts(setup: &Setup) -> usize {
     if !setup.folder.join("state/palisade.db").exists() {
         return 0;
     }
-    state::ids(&Logs::open(setup).alerts()).len()
+    let logs = Logs::open(setup);
+    if !logs.has_begun() {
+        return 0;
+    }
+    state::ids(&logs.alerts()).len()
 }
 
 #[test]

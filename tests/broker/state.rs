@@ -32,6 +32,13 @@ impl Logs {
         }
     }
 
+    /// Whether the program has made its tables: the file is there before them.
+    pub fn has_begun(&self) -> bool {
+        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'alerts'";
+        let tables = self.connection.query_one(sql, [], |row| row.get(0));
+        tables == Ok(1)
+    }
+
     fn bodies(&self, table: &str) -> Vec<Value> {
         let mut query = self
             .connection
