@@ -362,6 +362,8 @@ codes! {
     LOGSOURCE_KEY = "PAL1056", "logsource-key";
     /// A log source with upper-case letters.
     LOGSOURCE_CASE = "PAL1057", "logsource-case";
+    /// A key of a correlation that says nothing.
+    CORRELATION_KEY = "PAL1058", "correlation-key";
 
     // Style: PAL11xx.
 

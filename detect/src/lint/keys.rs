@@ -4,7 +4,7 @@ use super::entry::{about, text, whole_line};
 use super::meta::is_uuid;
 use super::{Check, Found, Workspace};
 use crate::diagnostic::{Edit, code, nearest, suggestion};
-use crate::rule::parse::RuleDocument;
+use crate::rule::parse::{CORRELATION_KEYS, RuleDocument, meant};
 use crate::yaml::{Node, Yaml};
 
 /// The checks of this file.
@@ -17,6 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::info(code::LICENSE_FORM, license_form),
     Check::warning(code::LOGSOURCE_KEY, logsource_key),
     Check::warning(code::LOGSOURCE_CASE, logsource_case),
+    Check::warning(code::CORRELATION_KEY, correlation_key),
 ];
 
 /// Keys of a document that Sigma or Palisade know.
@@ -309,6 +310,28 @@ fn logsource_case(workspace: &Workspace<'_>, found: &mut Found) {
     }
 }
 
+/// Other keys say nothing. Those that a known one was meant by keep the correlation from loading.
+fn correlation_key(workspace: &Workspace<'_>, found: &mut Found) {
+    for document in workspace.documents {
+        let section = document.root.get("correlation").and_then(Node::as_map);
+        for (key, _) in section.unwrap_or_default() {
+            let name = key.as_text().filter(|name| {
+                !CORRELATION_KEYS.contains(name) && meant(name, &CORRELATION_KEYS).is_none()
+            });
+            let Some(name) = name else {
+                continue;
+            };
+            let message = format!("key `{name}` of a correlation says nothing");
+            let help = if KEYS.contains(&name) {
+                format!("write `{name}:` beside `correlation:`, not below it")
+            } else {
+                format!("known are `{}`", CORRELATION_KEYS.join("`, `"))
+            };
+            found.push(about(document, code::CORRELATION_KEY, &key.place, message).with_help(help));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::{mended, messages, rule, said_of};
@@ -419,5 +442,22 @@ mod tests {
         assert_eq!(of("PAL1056", "{product: azure, definition: X}"), 0);
         assert_eq!(of("PAL1057", "{product: Azure, service: ' x'}"), 2);
         assert_eq!(of("PAL1057", "{product: azure, definition: X}"), 0);
+    }
+
+    #[test]
+    fn keys_of_correlations_that_say_nothing_are_told_apart_from_mistyped_ones() {
+        let of = |key: &str| {
+            let text = format!(
+                "title: c\ncorrelation:\n  type: temporal\n  rules: a\n  timespan: 1m\n  {key}: x\n"
+            );
+            let found = said_of("PAL1058", &[("r.yml", &text)]).into_iter();
+            found
+                .map(|one| one.help.expect("help"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of("group-by"), [""; 0]);
+        assert_eq!(of("group_by"), [""; 0]);
+        assert_eq!(of("level"), ["write `level:` beside `correlation:`, not below it"]);
+        assert!(of("note")[0].starts_with("known are `type`"));
     }
 }

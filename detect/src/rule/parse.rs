@@ -15,6 +15,7 @@ mod correlation;
 mod detection;
 mod document;
 mod filter;
+mod misspelt;
 mod reference;
 
 use collection::Collection;
@@ -22,6 +23,7 @@ use correlation::Pending;
 use reference::Drafts;
 
 pub use correlation::{OPERATORS, type_names};
+pub use misspelt::{CORRELATION_KEYS, meant};
 pub use reference::{CHAIN_DEPTH_MAX, CHAIN_WAYS_MAX};
 
 /// Most rules, correlations and filters of one set together. A larger set is refused as a whole: a

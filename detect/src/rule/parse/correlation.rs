@@ -8,6 +8,7 @@ use crate::yaml::Node;
 use super::super::{Bounds, Comparison, Correlation, CorrelationKind, TemporalCondition, Wording};
 use super::detection::need_texts;
 use super::document::{Reader, scalar_text};
+use super::misspelt::{CORRELATION_KEYS, in_correlation, misspelt};
 
 /// Names of the types; `value_median` is an extension that pySigma and others share.
 const TYPES: [(&str, Type); 8] = [
@@ -82,6 +83,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
         reader.wrong_type("correlation", section, "a mapping");
         return None;
     }
+    in_correlation(reader, section);
     let kind = kind(reader, section);
     let rules = rules(reader, section);
     let group_by = match section.get("group-by") {
@@ -90,7 +92,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
     };
     let timespan = match section.get("timespan") {
         None => {
-            reader.missing(section, "timespan");
+            missing(reader, section, "timespan");
             None
         }
         Some(node) => reader.span("timespan", node),
@@ -127,6 +129,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
         expression,
         alias_places,
     })
+}
+
+/// Reports a mandatory key that is missing, unless one that was to be it is reported.
+fn missing(reader: &mut Reader<'_>, section: &Node, key: &str) {
+    if misspelt(section, key, &CORRELATION_KEYS).is_none() {
+        reader.missing(section, key);
+    }
 }
 
 /// Checks that a correlation is silenced by its group: the memory of what it said stands with the
@@ -197,7 +206,7 @@ fn refuse(
 /// The type.
 fn kind(reader: &mut Reader<'_>, section: &Node) -> Option<Type> {
     let Some(node) = section.get_some("type") else {
-        reader.missing(section, "type");
+        missing(reader, section, "type");
         return None;
     };
     let name = scalar_text(node);
@@ -219,7 +228,7 @@ fn kind(reader: &mut Reader<'_>, section: &Node) -> Option<Type> {
 /// The references, at least one.
 fn rules(reader: &mut Reader<'_>, section: &Node) -> Option<Vec<(String, Place)>> {
     let Some(node) = section.get_some("rules") else {
-        reader.missing(section, "rules");
+        missing(reader, section, "rules");
         return None;
     };
     let rules = need_texts(reader, "rules", node)?;
@@ -306,7 +315,7 @@ fn condition(
         if kind.is_temporal() {
             return Some((temporal(TemporalCondition::All), None));
         }
-        reader.missing(section, "condition");
+        missing(reader, section, "condition");
         return None;
     };
     if node.as_text().is_some() {

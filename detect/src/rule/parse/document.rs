@@ -14,6 +14,7 @@ use super::super::item::Expressions;
 use super::super::wording::Template;
 use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
 use super::detection::need_texts;
+use super::misspelt::misspelt;
 
 /// Longest title, in characters (detection rule schema).
 const TITLE_CHARS_MAX: usize = 256;
@@ -161,8 +162,11 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         let message = format!("`{key}` is missing");
-        let problem = Diagnostic::error(code::MISSING_FIELD, &map.place, message);
-        self.push(problem.with_help_from(help.map(str::to_owned)));
+        let (place, help) = match misspelt(map, key, &[key]) {
+            Some(near) => (&near.place, Some(format!("did you mean `{key}`?"))),
+            None => (&map.place, help.map(str::to_owned)),
+        };
+        self.push(Diagnostic::error(code::MISSING_FIELD, place, message).with_help_from(help));
     }
 
     /// Reports a value of the wrong type.

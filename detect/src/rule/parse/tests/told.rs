@@ -117,6 +117,52 @@ fn modifiers_are_marked_in_their_key_and_helped_with() {
 }
 
 #[test]
+fn a_mistyped_key_of_a_correlation_keeps_it_from_loading() {
+    for (key, meant) in [
+        ("group_by: [A]", "group-by"),
+        ("groupby: [A]", "group-by"),
+        ("Group-By: [A]", "group-by"),
+        ("generat: true", "generate"),
+        ("alias: {x: {a: A}}", "aliases"),
+    ] {
+        let keys = format!(
+            "  type: event_count\n  rules: a\n  timespan: 5m\n  condition: {{gte: 2}}\n  {key}\n"
+        );
+        let (set, problems) = load(&[&good("a"), &correlation("c", &keys)]);
+        assert!(set.correlations.is_empty(), "{key}");
+        let told: Vec<_> = problems
+            .iter()
+            .map(|p| (p.code, p.place.line, p.help.as_deref()))
+            .collect();
+        let help = format!("did you mean `{meant}`?");
+        assert_eq!(told, [("PAL0501", 8, Some(help.as_str()))], "{key}");
+    }
+    let keys = "  type: temporal\n  rules: a\n  timespan: 5m\n  note: x\n";
+    assert_eq!(load(&[&good("a"), &correlation("c", keys)]).1, []);
+}
+
+#[test]
+fn a_mistyped_key_is_told_once_and_not_as_missing() {
+    let keys = "  type: event_count\n  rules: a\n  timeframe: 10m\n  condition: {gte: 2}\n";
+    let (_, problems) = load(&[&good("a"), &correlation("c", keys)]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].help.as_deref(), Some("did you mean `timespan`?"));
+    let twice = format!("{keys}  timespan: 10m\n");
+    let (_, problems) = load(&[&good("a"), &correlation("c", &twice)]);
+    let help = problems[0].help.as_deref().unwrap_or_default();
+    assert!(help.contains("there already"), "{help}");
+    let filter = "title: f\nlogsource: {product: p}\nfilter:\n  rulez: [a]\n  s: {A: 1}\n  \
+                  condition: not s\n";
+    let (set, problems) = load(&[&good("a"), filter]);
+    assert!(set.filters.is_empty());
+    let told: Vec<_> = problems
+        .iter()
+        .map(|p| (p.code, p.place.line, p.help.as_deref()))
+        .collect();
+    assert_eq!(told, [("PAL0202", 4, Some("did you mean `rules`?"))]);
+}
+
+#[test]
 fn what_is_missing_comes_with_what_to_add() {
     let (_, problems) = load(&["title: t\n"]);
     assert!(!problems.is_empty());
