@@ -146,6 +146,9 @@ codes! {
     /// A character in what people read that ends text or turns it around.
     UNREADABLE_TEXT = "PAL0213", "invalid-value",
         "take it away; only values of searches may hold it";
+    /// A document of several kinds.
+    SEVERAL_KINDS = "PAL0214", "invalid-value",
+        "write each of them as a document of its own, with `---` between them";
 
     /// A search identifier or a value list is empty.
     EMPTY_SEARCH = "PAL0301", "invalid-value",

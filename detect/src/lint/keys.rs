@@ -451,13 +451,14 @@ mod tests {
                 "title: c\ncorrelation:\n  type: temporal\n  rules: a\n  timespan: 1m\n  {key}: x\n"
             );
             let found = said_of("PAL1058", &[("r.yml", &text)]).into_iter();
-            found
-                .map(|one| one.help.expect("help"))
-                .collect::<Vec<_>>()
+            found.map(|one| one.help.expect("help")).collect::<Vec<_>>()
         };
         assert_eq!(of("group-by"), [""; 0]);
         assert_eq!(of("group_by"), [""; 0]);
-        assert_eq!(of("level"), ["write `level:` beside `correlation:`, not below it"]);
+        assert_eq!(
+            of("level"),
+            ["write `level:` beside `correlation:`, not below it"]
+        );
         assert!(of("note")[0].starts_with("known are `type`"));
     }
 }

@@ -241,7 +241,15 @@ impl Loader {
 
     /// Reads one rule and keeps it, if it can be honoured and is the first of its id and name.
     fn rule(&mut self, root: &Arc<Node>) {
-        if root.get("correlation").is_some() {
+        if document::KINDS
+            .iter()
+            .filter(|kind| root.get(kind).is_some())
+            .count()
+            > 1
+        {
+            // Nothing is made of it; for the checks it is a document that does not load.
+            self.read(root, document::several_kinds, |d| &d.meta, |_| None);
+        } else if root.get("correlation").is_some() {
             let read = correlation::read;
             if let Some(pending) = self.read(root, read, |p| &p.correlation.meta, |_| None) {
                 self.correlations.push(pending);

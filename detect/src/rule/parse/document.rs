@@ -12,7 +12,7 @@ use crate::yaml::{Node, Yaml};
 use super::super::condition::ConditionProblem;
 use super::super::item::Expressions;
 use super::super::wording::Template;
-use super::super::{Level, Meta, PalisadeKeys, Status, Suppress};
+use super::super::{Detection, Level, Meta, PalisadeKeys, Status, Suppress};
 use super::detection::need_texts;
 use super::misspelt::misspelt;
 
@@ -55,6 +55,27 @@ pub(super) fn key_of(root: &Node) -> Option<String> {
                 .filter(|t| !t.is_empty())
         })
         .map(str::to_owned)
+}
+
+/// Keys of which each makes another kind of rule of a document.
+pub(super) const KINDS: [&str; 3] = ["detection", "correlation", "filter"];
+
+/// Reports a document of several kinds: to read it as one of them would drop what the others say.
+pub(super) fn several_kinds(reader: &mut Reader<'_>) -> Option<Detection> {
+    let root = reader.root;
+    let has = |kind: &&str| root.get(kind).is_some();
+    let kinds: Vec<&str> = KINDS.into_iter().filter(has).collect();
+    let place = root
+        .entry(kinds.last()?)
+        .map_or(&root.place, |(key, _)| &key.place);
+    let message = format!(
+        "document has `{}`, each of which is a rule of its own",
+        kinds.join("` and `")
+    );
+    let help = "put `---` between them: each is a document of its own, with its own title; a \
+                correlation or filter refers to other rules by `rules`";
+    reader.push(Diagnostic::error(code::SEVERAL_KINDS, place, message).with_help(help));
+    None
 }
 
 /// Reads one document and gathers its problems.

@@ -35,7 +35,9 @@ pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = name.to_lowercase();
     let other = OTHER_WORDS.iter().find(|(word, _)| *word == folded);
     let other = other.and_then(|(_, meant)| known.iter().find(|key| *key == meant));
-    other.copied().or_else(|| nearest(name, known.iter().copied()))
+    other
+        .copied()
+        .or_else(|| nearest(name, known.iter().copied()))
 }
 
 /// The entry of a mapping whose key most probably was to be this one of those that are known there.

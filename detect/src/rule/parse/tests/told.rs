@@ -146,7 +146,10 @@ fn a_mistyped_key_is_told_once_and_not_as_missing() {
     let keys = "  type: event_count\n  rules: a\n  timeframe: 10m\n  condition: {gte: 2}\n";
     let (_, problems) = load(&[&good("a"), &correlation("c", keys)]);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].help.as_deref(), Some("did you mean `timespan`?"));
+    assert_eq!(
+        problems[0].help.as_deref(),
+        Some("did you mean `timespan`?")
+    );
     let twice = format!("{keys}  timespan: 10m\n");
     let (_, problems) = load(&[&good("a"), &correlation("c", &twice)]);
     let help = problems[0].help.as_deref().unwrap_or_default();
@@ -160,6 +163,28 @@ fn a_mistyped_key_is_told_once_and_not_as_missing() {
         .map(|p| (p.code, p.place.line, p.help.as_deref()))
         .collect();
     assert_eq!(told, [("PAL0202", 4, Some("did you mean `rules`?"))]);
+}
+
+#[test]
+fn a_document_of_several_kinds_is_refused_and_both_are_named() {
+    let correlation = "correlation: {type: temporal, rules: a, timespan: 1m}\n";
+    for (key, more) in [
+        ("correlation", correlation),
+        (
+            "filter",
+            "filter: {rules: a, s: {A: 1}, condition: not s}\n",
+        ),
+        ("filter", "filter: x\n"),
+    ] {
+        let text = rule("b", more, "{s: {A: 1}, condition: s}");
+        let (set, problems) = load(&[&good("a"), &text]);
+        assert_eq!(set.detections.len(), 1);
+        assert!(set.correlations.is_empty() && set.filters.is_empty());
+        let told: Vec<_> = problems.iter().map(|p| (p.code, p.place.line)).collect();
+        assert_eq!(told, [("PAL0214", 3)], "{more}");
+        let names = format!("`detection` and `{key}`");
+        assert!(problems[0].message.contains(&names), "{problems:?}");
+    }
 }
 
 #[test]
