@@ -130,12 +130,47 @@ impl Literals {
         if let Some(automaton) = &self.automaton
             && value.len() >= self.shortest
         {
+            let mut seen = Seen::default();
             for found in automaton.find_overlapping_iter(value) {
+                // What a literal leads to may look at the whole value: once, however often it is there.
+                if !seen.add(found.pattern().as_usize()) {
+                    continue;
+                }
                 for target in &self.anywhere[found.pattern().as_usize()] {
                     hit(*target);
                 }
             }
         }
+    }
+}
+
+/// The numbers of the literals that a value was seen to hold.
+#[derive(Debug, Default)]
+struct Seen {
+    first: [u64; 4],
+    others: Vec<u64>,
+}
+
+impl Seen {
+    /// Adds a number; says whether it is new.
+    #[inline]
+    fn add(&mut self, number: usize) -> bool {
+        let (place, bit) = (number / 64, 1 << (number % 64));
+        let word = match self.first.get_mut(place) {
+            Some(word) => word,
+            None => self.other(place - 4),
+        };
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    #[cold]
+    fn other(&mut self, place: usize) -> &mut u64 {
+        if self.others.len() <= place {
+            self.others.resize(place + 1, 0);
+        }
+        &mut self.others[place]
     }
 }
 
@@ -191,5 +226,27 @@ impl Ends {
                 hit(*target);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_leads_to_its_targets_once_however_often_a_value_holds_it() {
+        let mut literals = Literals::default();
+        for target in 0..600 {
+            let text = format!("<{target}>");
+            literals.add(Shape::Other(&text), target);
+        }
+        literals.build().unwrap();
+        let parts: Vec<String> = (0..600).map(|n| format!("<{}>", n / 2)).collect();
+        let value = parts.join("<599>");
+        let mut hits = Vec::new();
+        literals.search(value.as_bytes(), &mut |target| hits.push(target));
+        hits.sort_unstable();
+        let expected: Vec<u32> = (0..300).chain([599]).collect();
+        assert_eq!(hits, expected);
     }
 }
