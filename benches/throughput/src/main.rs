@@ -17,6 +17,7 @@ mod measure;
 mod replay;
 mod lines;
 mod gate;
+mod limits;
 
 use anstyle::{AnsiColor, Style};
 
@@ -32,6 +33,8 @@ enum Command {
     Lines(lines::Args),
     /// Counts instructions and allocations of a record below Valgrind, and holds them against limits.
     Gate(gate::Args),
+    /// Measures hostile input and many rules, and holds them against limits.
+    Limits(limits::Args),
     /// Shows where the instructions of a record go, function by function, below Valgrind.
     Profile(gate::ProfileArgs),
     /// Writes generated records to standard output.
@@ -78,6 +81,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let passes = match Command::parse() {
         Command::Lines(args) => lines::execute(&args)?,
         Command::Gate(args) => gate::execute(&args)?,
+        Command::Limits(args) => limits::execute(&args)?,
         Command::Profile(args) => {
             gate::profile(&args)?;
             true
