@@ -147,16 +147,23 @@ impl State {
     }
 }
 
-/// A set of small numbers.
+/// A set of small numbers. There may be tens of thousands, of which a record adds a few: what is
+/// emptied are the words that it touched.
 #[derive(Debug, Default)]
 struct Bits {
     words: Vec<u64>,
+    /// The words that are not zero, some perhaps twice.
+    touched: Vec<u32>,
 }
 
 impl Bits {
+    /// Empties the set and makes room for numbers below `len`.
     fn reset(&mut self, len: usize) {
-        self.words.clear();
-        self.words.resize(len.div_ceil(64), 0);
+        for word in self.touched.drain(..) {
+            self.words[word as usize] = 0;
+        }
+        let words = len.div_ceil(64).max(self.words.len());
+        self.words.resize(words, 0);
     }
 
     /// Adds a number; says whether it is new.
@@ -165,13 +172,19 @@ impl Bits {
         let word = &mut self.words[number as usize / 64];
         let bit = 1 << (number % 64);
         let new = *word & bit == 0;
+        if *word == 0 {
+            self.touched.push(number / 64);
+        }
         *word |= bit;
         new
     }
 
     fn add_all(&mut self, others: &[u64]) {
-        for (word, other) in self.words.iter_mut().zip(others) {
-            *word |= other;
+        for ((word, other), number) in self.words.iter_mut().zip(others).zip(0..) {
+            if *other != 0 {
+                *word |= other;
+                self.touched.push(number);
+            }
         }
     }
 
@@ -184,5 +197,27 @@ impl Bits {
     #[inline]
     fn has(&self, number: u32) -> bool {
         self.words[number as usize / 64] >> (number % 64) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_that_is_emptied_holds_nothing_whatever_its_size() {
+        let mut bits = Bits::default();
+        for len in [10, 1_000, 64, 65, 10_000, 1] {
+            bits.reset(len);
+            let last = u32::try_from(len).unwrap() - 1;
+            assert!((0..=last).all(|number| !bits.has(number)));
+            for number in [0, last / 2, last] {
+                bits.set(number);
+            }
+            bits.add_all(&[1 << 63]);
+            bits.remove_all(&[u64::MAX]);
+            bits.set(0);
+            assert!(bits.has(0) && !bits.set(0));
+        }
     }
 }

@@ -113,16 +113,17 @@ impl<'w> Walk<'w> {
                 Some(key) => key,
                 None => self.key(node, at + 1, &mut trail)?,
             };
-            at = self.mark(at + 1 + key.len)?.0;
+            let (value, first) = self.mark(at + 1 + key.len)?;
             at = match key.edge.node {
-                NONE => self.skip(at)?,
+                NONE if first == b'"' => self.marked.index.next_quote(value + 1) + 1,
+                NONE => self.skip(value)?,
                 ODD => return Err(Odd),
                 child => {
                     let seen = &mut self.buffers.seen[key.edge.group as usize];
                     if std::mem::replace(seen, object) == object {
                         return Err(Odd);
                     }
-                    self.value(self.trie.node(child), at)?
+                    self.value(self.trie.node(child), value)?
                 }
             };
             at = match self.mark(at)? {
