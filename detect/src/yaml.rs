@@ -3,12 +3,16 @@
 //! Scalars follow the core schema (YAML 1.2.2 section 10.3): `yes`, `on`, dates and `1_000` are text,
 //! `010` is ten. Anchors, aliases and merge keys (`<<`) are expanded while reading, within limits.
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Place};
 
 mod build;
 mod comments;
 mod schema;
 mod source;
+mod syntax;
+mod written;
 
 pub use comments::{Comment, comments};
 
@@ -31,6 +35,8 @@ pub struct Node {
     pub place: Place,
     /// What it is, by the YAML 1.2 core schema.
     pub value: Yaml,
+    /// Where the parts of its text stand; `None` for what is written as it reads, or is no text.
+    written: Option<Arc<[written::Stretch]>>,
 }
 
 /// A YAML value by the core schema; keys are unique, order is kept.
@@ -92,6 +98,21 @@ pub fn parse_documents(name: &str, bytes: &[u8]) -> Result<Vec<Document>, Diagno
 }
 
 impl Node {
+    /// A node that is made, not read: `place` is what it stands for.
+    pub fn new(place: Place, value: Yaml) -> Self {
+        Self {
+            place,
+            value,
+            written: None,
+        }
+    }
+
+    /// Whether its text stands in the file as it reads, as far as is known: in one line and without
+    /// escapes. Only such text is mended in part.
+    pub fn is_verbatim(&self) -> bool {
+        self.written.is_none()
+    }
+
     /// The text, if it is text.
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
@@ -184,12 +205,17 @@ impl Node {
 
     /// The place of a part of its text, by byte range in the text.
     ///
-    /// Exact for plain and quoted scalars on one line without escapes; the whole node otherwise.
+    /// Exact wherever reading the source again gives the text; the whole node otherwise.
     pub fn place_within(&self, part: std::ops::Range<usize>) -> Place {
         let whole = || self.place.clone();
         let Some(text) = self.as_text() else {
             return whole();
         };
+        if let Some(stretches) = &self.written {
+            let exact = text.get(part.clone()).is_some();
+            let place = exact.then(|| written::place(stretches, text, &part, &self.place));
+            return place.flatten().unwrap_or_else(whole);
+        }
         let written = self.place.span.len();
         let quote = match written.checked_sub(text.len()) {
             Some(0) => 0,

@@ -44,7 +44,7 @@ pub(super) fn texts<'a>(
 pub(super) fn rewrite(node: &Node, text: &str) -> Option<Edit> {
     let old = node.as_text()?;
     let place = node.place_within(0..old.len());
-    (place.span.len() == old.len()).then(|| Edit::replace(&place, text))
+    (node.is_verbatim() && place.span.len() == old.len()).then(|| Edit::replace(&place, text))
 }
 
 /// Takes an element of a list in block style away, with its line. `None` if other things share the

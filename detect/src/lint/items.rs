@@ -231,7 +231,7 @@ impl<'a> Entry<'a> {
         let whole = node.as_text()?;
         let old = whole.get(part.clone())?;
         let place = node.place_within(part.clone());
-        if self.bytes.get(place.span.clone())? != old.as_bytes() {
+        if !node.is_verbatim() || self.bytes.get(place.span.clone())? != old.as_bytes() {
             return None;
         }
         let quote = self.bytes.get(node.place.span.start)?;

@@ -210,7 +210,7 @@ fn quantity_of_one(workspace: &Workspace<'_>, found: &mut Found) {
                     format!("`{written}` selects `{name}` alone"),
                     format!("write `{name}`"),
                 );
-                let exact = place.span.len() == part.len();
+                let exact = node.is_verbatim() && place.span.len() == part.len();
                 let fits = matches!(*quantity, "1" | "all" | "any");
                 found.push(if exact && fits {
                     one.with_fix(

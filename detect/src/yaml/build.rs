@@ -2,18 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::schema;
 use super::source::Source;
 use super::{ALIASES_MAX, DEPTH_MAX, Document, EXPANDED_BYTES_MAX, EXPANDED_NODES_MAX, Node, Yaml};
+use super::{schema, syntax};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 
 /// Most events times depth in one file. The parser's time for an event grows with the depth, so
 /// that 400,000 elements at depth 95 took 8 s; ordinary files of 1 MiB stay below a tenth of this.
 const WORK_MAX: usize = 8_000_000;
-/// What the parser says of more than 255 brackets in each other, the deepest that it goes.
-const READER_TOO_DEEP: &str = "recursion limit exceeded";
 
 /// All documents of a file; `Err` for what concerns the file as a whole.
 pub(super) fn documents(source: &Source<'_>) -> Result<Vec<Document>, Diagnostic> {
@@ -59,7 +57,7 @@ impl<'s, 'a> Events<'s, 'a> {
         let (event, span) = match self.parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => return Ok(None),
             Some(Ok(next)) => next,
-            Some(Err(error)) => return Err(self.syntax(&error)),
+            Some(Err(error)) => return Err(syntax::problem(self.source, &error)),
         };
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => self.depth += 1,
@@ -75,69 +73,6 @@ impl<'s, 'a> Events<'s, 'a> {
         }
         Ok(Some((event, span)))
     }
-
-    fn syntax(&self, error: &ScanError) -> Diagnostic {
-        let place = self.source.point(*error.marker());
-        if error.info() == READER_TOO_DEEP {
-            let message = format!("document is nested deeper than the limit of {DEPTH_MAX}");
-            return Diagnostic::error(code::YAML_TOO_DEEP, &place, message);
-        }
-        let message = format!("file is not valid YAML: {}", error.info());
-        Diagnostic::error(code::YAML_SYNTAX, &place, message)
-            .with_help_from(syntax_help(error.info()).map(str::to_owned))
-    }
-}
-
-/// What to write instead of what the reader cannot read, by a part of what it says about it.
-const SYNTAX_HELP: [(&[&str], &str); 10] = [
-    (
-        &["unknown anchor", "anchor or alias"],
-        "a value that begins with `*` or `&` stands in quotes",
-    ),
-    (
-        &["escape", "hexadecimal"],
-        "in double quotes a backslash is written twice; in single quotes it stands for itself",
-    ),
-    (
-        &["after double-quoted"],
-        "what stands behind the closing quote belongs inside of the quotes",
-    ),
-    (
-        &["quoted scalar"],
-        "close the quotes in the same value; a single quote inside of single quotes is written twice",
-    ),
-    (&["tab"], "indent with spaces: a tab may not stand here"),
-    (
-        &["mapping values are not allowed", "':' indicator"],
-        "put a text that holds `: ` in quotes, and begin each key on a line of its own",
-    ),
-    (
-        &["flow", "bracket"],
-        "close each `[` and `{`, put a comma between elements, and texts with such signs in quotes",
-    ),
-    (
-        &["block scalar"],
-        "indent all lines below `|` or `>` by the same number of spaces",
-    ),
-    (
-        &["indent", "expected key", "'-' indicator", "block sequence"],
-        "begin the keys of one mapping, and the dashes of one list, in the same column",
-    ),
-    (
-        &[
-            "unexpected character",
-            "node content",
-            "plain scalar",
-            "tag",
-            "directive",
-        ],
-        "a value that begins with a sign such as `%`, `@`, `!` or a backtick stands in quotes",
-    ),
-];
-
-fn syntax_help(said: &str) -> Option<&'static str> {
-    let fits = |(parts, _): &&(&[&str], &str)| parts.iter().any(|part| said.contains(part));
-    SYNTAX_HELP.iter().find(fits).map(|(_, help)| *help)
 }
 
 /// The anchors that some alias names.
@@ -297,7 +232,15 @@ impl Builder<'_, '_> {
             }),
         };
         let merge = plain && tag.is_none() && text == "<<" && self.expects_key();
-        let node = Node { place, value };
+        let written = match &value {
+            Yaml::Text(text) => self.source.written(span, style, text, &place),
+            _ => None,
+        };
+        let node = Node {
+            place,
+            value,
+            written,
+        };
         self.remember(anchor, &node);
         if merge {
             self.set_key(Key::Merge(node));
@@ -352,7 +295,7 @@ impl Builder<'_, '_> {
         let place = end
             .and_then(|end| self.source.flow(frame.start, end))
             .unwrap_or_else(|| self.source.line_from(frame.start));
-        let node = Node { place, value };
+        let node = Node::new(place, value);
         self.remember(frame.anchor, &node);
         self.attach(node);
     }
@@ -468,10 +411,7 @@ impl Builder<'_, '_> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             let message = "alias names no anchor that is complete and stands before it";
             self.report(code::YAML_ALIAS, &place, message);
-            self.attach(Node {
-                place,
-                value: Yaml::Null,
-            });
+            self.attach(Node::new(place, Yaml::Null));
             return;
         };
         let Measure {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use saphyr_parser::{Marker, Span};
+use saphyr_parser::{Marker, ScalarStyle, Span};
 
 use super::FILE_BYTES_MAX;
+use super::written::{Stretch, Written};
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::hidden::turning;
 
@@ -93,7 +94,7 @@ impl<'a> Source<'a> {
     }
 
     /// Byte offset in [`Self::text`] of the parser's character index.
-    fn byte(&self, index: usize) -> usize {
+    pub(super) fn byte(&self, index: usize) -> usize {
         match &self.offsets {
             None => index.min(self.text.len()),
             Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| {
@@ -144,6 +145,52 @@ impl<'a> Source<'a> {
             .then(|| self.place(Span::new(start, end)))
     }
 
+    /// How the text of a scalar is written, unless it is written as it reads.
+    pub(super) fn written(
+        &self,
+        span: Span,
+        style: ScalarStyle,
+        value: &str,
+        place: &Place,
+    ) -> Option<Arc<[Stretch]>> {
+        let shown = place.span.start.checked_sub(self.skipped)?..place.span.end - self.skipped;
+        let shown = self.text.get(shown)?;
+        let inner = match style {
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                shown.get(1..shown.len().checked_sub(1)?)?
+            }
+            _ => shown,
+        };
+        if inner == value {
+            return None;
+        }
+        let from = self.byte(span.start.index());
+        let written = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            Written {
+                source: self.text.get(from..self.byte(span.end.index()))?,
+                start: self.point(span.start),
+                style,
+            }
+        } else {
+            let from = from + properties(shown);
+            let end = place.span.end - self.skipped;
+            Written {
+                source: self.text.get(from..end)?,
+                start: self.spanning(from..from),
+                style,
+            }
+        };
+        written.stretches(value)
+    }
+
+    /// The place of bytes of [`Self::text`], for what the parser gives no marker of.
+    pub(super) fn spanning(&self, span: std::ops::Range<usize>) -> Place {
+        let lead = self.text.get(..span.start).unwrap_or_default();
+        let mut place = place_after(&self.file, lead, span.len());
+        place.span = span.start + self.skipped..span.end + self.skipped;
+        place
+    }
+
     /// The place of one marker.
     pub(super) fn point(&self, marker: Marker) -> Place {
         let at = self.byte(marker.index());
@@ -159,6 +206,16 @@ impl<'a> Source<'a> {
             column: u32::try_from(marker.col() + 1).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// The length of the anchor and the tag that a scalar begins with.
+fn properties(written: &str) -> usize {
+    let mut rest = written;
+    while rest.starts_with(['&', '!']) {
+        let (_, behind) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+        rest = behind.trim_start();
+    }
+    written.len() - rest.len()
 }
 
 /// The length of the quoted text that `written` begins with.

@@ -98,7 +98,7 @@ fn part_of_a_scalar_has_its_own_place() {
     };
     assert_eq!(part("a", 3..6), ("and".to_owned(), 7));
     assert_eq!(part("c", 2..5), ("and".to_owned(), 6));
-    assert_eq!(part("d", 2..3).0, "\"\\x41 b\"");
+    assert_eq!(part("d", 2..3), ("b".to_owned(), 10));
     assert_eq!(part("c", 2..99).0, "x and y");
 }
 
@@ -123,7 +123,7 @@ fn problems_have_codes_and_places() {
     let table: [(&[u8], &str, u32, u32); 14] = [
         (b"a: 1\nb: 2\na: 3\n", "PAL0103", 3, 1),
         (b"0x1: 1\n1: 2\n", "PAL0103", 2, 1),
-        (b"a: [\n", "PAL0101", 2, 1),
+        (b"a: [\n", "PAL0101", 1, 5),
         (b"a:\n\tb: 1\n", "PAL0101", 2, 2),
         (b"a: *gone\n", "PAL0101", 1, 4),
         (b"a: &x [*x]\n", "PAL0105", 1, 8),
@@ -240,3 +240,51 @@ fn document_over_a_limit_leaves_the_others_of_its_file() {
         .collect();
     assert_eq!(named, [(Some("big"), 1), (Some("small"), 0)]);
 }
+
+/// Line, column and covered bytes of the first problem, all of it in the file.
+fn told(text: &str) -> (u32, u32, String) {
+    let problem = parse("f.yml", text.as_bytes())
+        .expect_err("invalid")
+        .remove(0);
+    assert_eq!(problem.code, "PAL0101", "{text:?}");
+    let covered = text.get(problem.place.span.clone()).expect("borders");
+    (problem.place.line, problem.place.column, covered.to_owned())
+}
+
+#[test]
+fn problems_at_the_end_of_a_file_stand_behind_its_last_character() {
+    for (text, line, column) in [
+        ("a: 1\nx: [a\n", 2, 6),
+        ("a: 1\nx: {a: b\n\n\n", 2, 9),
+        ("a: 1\nx:y\n", 2, 4),
+        ("\u{feff}ä: [é", 1, 6),
+    ] {
+        assert_eq!(told(text), (line, column, String::new()), "{text:?}");
+    }
+}
+
+#[test]
+fn escapes_and_tabs_that_yaml_refuses_stand_under_the_caret() {
+    for (text, line, column, covered) in [
+        ("a: \"b\\\\ \\q c\"\n", 1, 9, "\\q"),
+        ("a: \"b\n  \\xZZ\"\n", 2, 3, "\\x"),
+        ("a: \"\\é\"\n", 1, 5, "\\é"),
+        ("k:\n  a: b\n  \tc: d\n", 3, 3, "\t"),
+        ("a: b\n\tc\n", 2, 1, "\t"),
+        ("a:\tb\n", 1, 3, "\t"),
+        ("x: {a:\t5}\n", 1, 7, "\t"),
+    ] {
+        assert_eq!(told(text), (line, column, covered.to_owned()), "{text:?}");
+    }
+    let problem = &parse("f.yml", b"a:\tb\n").expect_err("invalid")[0];
+    assert_eq!(
+        problem.message,
+        "file cannot be read: a tab stands behind the colon"
+    );
+    assert_eq!(
+        problem.help.as_deref(),
+        Some("write a space instead of the tab")
+    );
+}
+
+mod written;

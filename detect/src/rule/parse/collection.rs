@@ -125,10 +125,7 @@ fn merge(base: &Node, over: &Node) -> Node {
             None => entries.push((key.clone(), value.clone())),
         }
     }
-    Node {
-        place: base.place.clone(),
-        value: Yaml::Map(entries),
-    }
+    Node::new(base.place.clone(), Yaml::Map(entries))
 }
 
 /// Roughly the bytes that a copy of the node takes.

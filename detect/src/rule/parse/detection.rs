@@ -215,10 +215,7 @@ fn keywords(reader: &mut Reader<'_>, items: &[Node], key: &Place) -> Option<Sear
         values: items.iter().filter_map(raw_value).collect(),
         place: key.clone(),
     };
-    let key = Node {
-        place: key.clone(),
-        value: Yaml::Null,
-    };
+    let key = Node::new(key.clone(), Yaml::Null);
     checked(reader, item, &key, items).map(Search::Item)
 }
 
