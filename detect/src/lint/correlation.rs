@@ -1,6 +1,6 @@
 //! Correlations: references, windows and groups that cannot fire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::fields::{judged, names, near_field, sure};
 use super::{Check, Found, Rule, Workspace, ranges};
@@ -157,6 +157,8 @@ fn bound_never_met(workspace: &Workspace<'_>, found: &mut Found) {
         } else if let Some(rules) = more_than_named(rule) {
             let rules = match rules {
                 1 => "one rule".to_owned(),
+                // A rule that stands twice counts twice.
+                _ if is_repeated(rule) => format!("{rules} entries"),
                 _ => format!("{rules} different rules"),
             };
             found.push(finding(
@@ -167,6 +169,12 @@ fn bound_never_met(workspace: &Workspace<'_>, found: &mut Found) {
             ));
         }
     }
+}
+
+/// Whether a rule stands twice among those of a correlation.
+fn is_repeated(rule: &Correlation) -> bool {
+    let mut names = HashSet::new();
+    !rule.rules.iter().all(|(name, _)| names.insert(name))
 }
 
 /// The number of rules that a temporal correlation names, if its count is beyond it.
@@ -244,7 +252,7 @@ fn reference_repeated(workspace: &Workspace<'_>, found: &mut Found) {
         if matches!(rule.kind, CorrelationKind::TemporalOrdered(_)) {
             continue;
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (reference, place) in &rule.rules {
             if !seen.insert(reference) {
                 found.push(finding(
@@ -554,5 +562,7 @@ mod tests {
         }
         let said = never("type: temporal, rules: [a, b], condition: {gte: 3}");
         assert!(said[0].contains("the 2 different rules"), "{said:?}");
+        let said = never("type: temporal, rules: [a, a], condition: {gte: 3}");
+        assert!(said[0].contains("the 2 entries"), "{said:?}");
     }
 }

@@ -302,6 +302,9 @@ impl<'t> Parser<'t, '_> {
         if let Some(place) = self.names.places.get(token.text) {
             return Ok(Expr::Search(*place));
         }
+        if let Some(next) = self.peek().filter(|next| self.is_of_mistyped(next)) {
+            return Err(self.unexpected(next));
+        }
         self.note_unknown(&token);
         Ok(Expr::Search(usize::MAX))
     }
@@ -403,6 +406,13 @@ impl<'t> Parser<'t, '_> {
         let lower = token.text.to_lowercase();
         let help = if matches!(lower.as_str(), "and" | "or" | "not" | "of") && lower != token.text {
             Some(format!("operators are lower case: `{lower}`"))
+        } else if token.text == "andnot" || token.text == "ornot" {
+            Some(format!(
+                "write `{} not`",
+                token.text.trim_end_matches("not")
+            ))
+        } else if self.is_of_mistyped(&token) {
+            Some("did you mean `of`?".to_owned())
         } else if self.selectors == Selectors::Refused
             && (token.text.contains('*') || token.text == "of")
         {
@@ -416,7 +426,8 @@ impl<'t> Parser<'t, '_> {
         } else {
             Some(format!("write `and {0}` or `or {0}`", token.text))
         };
-        let message = if self.at == 0 || matches!(token.text, ")" | "and" | "or" | "of") {
+        let alone = matches!(token.text, ")" | "and" | "or" | "of");
+        let message = if self.at == 0 || alone || self.is_of_mistyped(&token) {
             format!("unexpected `{}` in condition", token.text)
         } else {
             format!(
@@ -428,6 +439,19 @@ impl<'t> Parser<'t, '_> {
             help,
             ..syntax(token.span, message)
         }
+    }
+
+    /// Whether a word stands between a quantity and a pattern, where only `of` can.
+    fn is_of_mistyped(&self, token: &Token<'_>) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let after = self.tokens.get(self.at + 1);
+        let quantity = |text: &str| {
+            matches!(text, "all" | "any") || text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        self.selectors == Selectors::Allowed
+            && !matches!(token.text, "and" | "or" | "not" | "(" | ")")
+            && before.is_some_and(|before| quantity(before.text))
+            && after.is_some_and(|after| after.text == "them" || after.text.contains('*'))
     }
 
     /// Takes note of a name or pattern that selects nothing.
@@ -451,6 +475,13 @@ impl<'t> Parser<'t, '_> {
         };
         let help = if matches!(lower.as_str(), "and" | "or" | "not") {
             Some(format!("operators are lower case: `{lower}`"))
+        } else if token.text == "them" && self.selectors == Selectors::Allowed {
+            Some("write `1 of them` or `all of them`".to_owned())
+        } else if token.text == "andnot" || token.text == "ornot" {
+            Some(format!(
+                "write `{} not`",
+                token.text.trim_end_matches("not")
+            ))
         } else if let Some(stem) = token.text.strip_suffix('*') {
             // A pattern stays one: of the names, as much counts as the pattern has.
             let starts: Vec<String> = known()

@@ -112,6 +112,23 @@ fn help_names_what_was_meant() {
 }
 
 #[test]
+fn mistyped_words_of_the_grammar_are_told_from_names() {
+    let helps = |text| -> Vec<String> {
+        parse(text, &Names::numbered(NAMES), Selectors::Allowed)
+            .expect_err("invalid")
+            .into_iter()
+            .filter_map(|problem| problem.help)
+            .collect()
+    };
+    assert_eq!(helps("them"), ["write `1 of them` or `all of them`"]);
+    for text in ["all off them", "1 fo sel_*", "any 0f them"] {
+        assert_eq!(helps(text), ["did you mean `of`?"], "{text}");
+    }
+    assert_eq!(helps("filter andnot filter"), ["write `and not`"]);
+    assert_eq!(helps("filter or ornot"), ["write `or not`"]);
+}
+
+#[test]
 fn help_lists_the_names_where_none_is_near() {
     let help = |text| read(text).expect_err("invalid").help.unwrap_or_default();
     let all = "searches here: `selection`, `sel_a`, `sel_b`, `_private`, `not-used1`, `filter`; \

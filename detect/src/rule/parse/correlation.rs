@@ -391,7 +391,13 @@ fn bounds(reader: &mut Reader<'_>, node: &Node) -> Option<Bounds> {
             refuse(
                 reader,
                 &value.place,
-                format!("`{name}` needs a number, not {}", value.type_name()),
+                match value.as_float() {
+                    Some(number) if number.is_nan() => {
+                        format!("`{name}` needs a number, and `.nan` is none")
+                    }
+                    Some(_) => format!("`{name}` needs a finite number; this one is too large"),
+                    None => format!("`{name}` needs a number, not {}", value.type_name()),
+                },
                 format!("write a number without quotes, such as `{name}: 10`"),
             );
             valid = false;

@@ -12,7 +12,7 @@ use super::super::item::{
 };
 use super::super::modifier::{self, Modifier};
 use super::super::{Detection, Expr, Search};
-use super::document::{Reader, scalar_text};
+use super::document::{Reader, empty_help, scalar_text};
 
 /// Help with a modifier that is like none there is: those that rules mostly need.
 const MODIFIERS_HELP: &str = "for text there are `contains`, `startswith`, `endswith`, `re`, \
@@ -442,10 +442,12 @@ pub(super) fn need_texts(
                 scalar_text(item)
             );
             let problem = Diagnostic::error(code::WRONG_TYPE, &item.place, message);
-            reader.push(problem.with_help(if item.is_scalar() {
-                "put it in quotes"
+            reader.push(problem.with_help(if item.is_null() {
+                empty_help(key)
+            } else if item.is_scalar() {
+                "put it in quotes".to_owned()
             } else {
-                "write one text behind each dash"
+                "write one text behind each dash".to_owned()
             }));
             return None;
         };

@@ -195,6 +195,7 @@ impl<'a> Reader<'a> {
         let message = format!("`{key}` must be {wanted}, not {}", node.type_name());
         let problem = Diagnostic::error(code::WRONG_TYPE, &node.place, message);
         let help = match wanted {
+            "text" | "a list of text" if node.is_null() => empty_help(key),
             "text" | "a list of text" if node.is_scalar() => "put it in quotes".to_owned(),
             "text" => format!("write one text: `{key}: TEXT`"),
             "a list" if node.is_scalar() => format!("write `{key}: [{}]`", scalar_text(node)),
@@ -512,6 +513,18 @@ fn unreadable(reader: &mut Reader<'_>, node: &Node, values: bool) {
             }
         }
         _ => {}
+    }
+}
+
+/// Help with a key below which nothing stands.
+pub(super) fn empty_help(key: &str) -> String {
+    match key {
+        "condition" => "name a search behind it, such as `condition: selection`".to_owned(),
+        "group-by" => {
+            "name the fields behind it, such as `group-by: [SourceIp]`, or take the key out"
+                .to_owned()
+        }
+        _ => format!("write a text behind `{key}:`, or take the key out"),
     }
 }
 

@@ -237,3 +237,56 @@ fn each_unknown_name_of_each_condition_is_told_once_and_not_without_end() {
     let text = rule("a", "", &format!("{{s: {{A: 1}}, condition: [{many}]}}"));
     assert_eq!(kinds(&[&text]).len(), 18);
 }
+
+#[test]
+fn what_is_empty_or_no_number_is_told_with_what_to_write() {
+    let said = |text: &str| {
+        let (_, problems) = load(&[&good("a"), text]);
+        let problem = problems.into_iter().find(Diagnostic::is_error);
+        let problem = problem.expect(text);
+        (problem.message, problem.help.unwrap_or_default())
+    };
+    let (_, help) = said(&rule("b", "", "{s: {A: 1}, condition: }"));
+    assert_eq!(
+        help,
+        "name a search behind it, such as `condition: selection`"
+    );
+    let counted = |more: &str| {
+        let keys = format!("  type: event_count\n  rules: [a]\n  timespan: 5m\n{more}");
+        said(&correlation("c", &keys))
+    };
+    let (_, help) = counted("  group-by:\n  condition: {gte: 2}\n");
+    assert!(help.contains("`group-by: [SourceIp]`"), "{help}");
+    for (bound, expected) in [
+        (
+            "1e400",
+            "`gte` needs a finite number; this one is too large",
+        ),
+        (".inf", "`gte` needs a finite number; this one is too large"),
+        (".nan", "`gte` needs a number, and `.nan` is none"),
+        ("x", "`gte` needs a number, not text"),
+    ] {
+        let (message, _) = counted(&format!("  condition: {{gte: {bound}}}\n"));
+        assert_eq!(message, expected);
+    }
+}
+
+#[test]
+fn caret_stands_under_the_word_in_conditions_over_several_lines() {
+    for (written, line, column) in [
+        ("s and\n    nope", 5, 5),
+        ("|\n    s and\n      nope", 6, 7),
+        (">-\n    s and\n    (nope)", 6, 6),
+        ("'s and\n\n    nope'", 6, 5),
+    ] {
+        let text = format!(
+            "title: a\nlogsource: {{product: x}}\ndetection:\n  condition: {written}\n  s: {{A: 1}}\n"
+        );
+        let found = errors(&[&text]);
+        let places: Vec<_> = found
+            .iter()
+            .map(|(_, _, line, column)| (*line, *column))
+            .collect();
+        assert_eq!(places, [(line, column)], "{written}");
+    }
+}
