@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::fields::{judged, names, near_field, sure};
+use super::fields::{NEAR_MAX, judged, names, near_field, sure};
 use super::{Check, Found, Rule, Workspace, ranges};
 use crate::diagnostic::{Code, Diagnostic, Place, code};
 use crate::observed::Known;
@@ -499,7 +499,8 @@ pub(super) fn group_by_not_carried(workspace: &Workspace<'_>, found: &mut Found)
                 if there {
                     continue;
                 }
-                let help = near_field(observed, &log_types, name);
+                let near = || near_field(observed, &log_types, name);
+                let help = (found.len() < NEAR_MAX).then(near).flatten();
                 let help = help.unwrap_or_else(|| "name a field that its events have".to_owned());
                 let (keys, then) = if rule.group_by.contains(name) {
                     (&["group-by"][..], "its events stay outside of every group")

@@ -31,7 +31,7 @@ const EVENTS_MIN: u64 = 15;
 /// Own events of a log type from which a field that none of them has is most probably a mistake.
 const OWN_EVENTS_MIN: u64 = 100;
 /// Most findings for which a field is looked for that may have been meant: each is a look at all.
-const NEAR_MAX: usize = 20;
+pub(super) const NEAR_MAX: usize = 20;
 /// Most entries of one rule whose fields are looked up, in each of its log types. No rule that somebody
 /// wrote has as many; what stands behind them loads, and has no findings about its fields.
 const ENTRIES_MAX: usize = 1_000;

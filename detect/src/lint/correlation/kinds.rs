@@ -111,13 +111,18 @@ pub(super) fn group_by_is_object(workspace: &Workspace<'_>, found: &mut Found) {
         };
         let grouped = rule.group_by.iter().map(|name| (name, &["group-by"][..]));
         let all = grouped.chain(counted.iter().map(|name| (name, &COUNTED[..])));
+        // For all of the names at once: a correlation may have thousands of them.
+        let known = rule.rules.iter().filter_map(|(reference, _)| {
+            let base = *rules.detections.get(reference.as_str())?;
+            let log_types = judged(observed, &base.logsource);
+            sure(observed, &log_types)?;
+            Some((reference, base, log_types))
+        });
+        let known: Vec<_> = known.collect();
         for (name, keys) in all {
-            let object = rule.rules.iter().find_map(|(reference, _)| {
-                let base = rules.detections.get(reference.as_str())?;
-                let log_types = judged(observed, &base.logsource);
-                sure(observed, &log_types)?;
+            let object = known.iter().find_map(|(reference, base, log_types)| {
                 let paths = paths(rule, (reference, base), name);
-                holds_object(observed, &log_types, &paths).then_some((reference, log_types))
+                holds_object(observed, log_types, &paths).then_some((reference, log_types))
             });
             if let Some((reference, log_types)) = object {
                 found.push(finding(
@@ -125,7 +130,7 @@ pub(super) fn group_by_is_object(workspace: &Workspace<'_>, found: &mut Found) {
                     (code::GROUP_BY_IS_OBJECT, place_of_name(document, keys, name)),
                     format!(
                         "`{name}` holds an object in events of {}, which `{reference}` judges: they stay outside of every group",
-                        names(&log_types)
+                        names(log_types)
                     ),
                     "name the member that holds the value, as in `status.errorCode`",
                 ));

@@ -104,8 +104,8 @@ fn entries_beyond_the_limit_of_a_rule_are_not_looked_up() {
     assert!(found[0].message.contains("`x0`"), "{}", found[0].message);
 }
 
-/// What a check finds in a file, with the text under its caret.
-fn marked(text: &str, check: fn(&Workspace<'_>, &mut Found)) -> Vec<(String, String)> {
+/// What a check finds in a file.
+fn all_found(text: &str, check: fn(&Workspace<'_>, &mut Found)) -> Vec<Diagnostic> {
     let files = [crate::rule::RuleFile {
         name: "a.yml".into(),
         bytes: text.as_bytes().to_vec(),
@@ -126,7 +126,12 @@ fn marked(text: &str, check: fn(&Workspace<'_>, &mut Found)) -> Vec<(String, Str
         },
         &mut found,
     );
-    let found = found.finish().into_iter();
+    found.finish()
+}
+
+/// What a check finds in a file, with the text under its caret.
+fn marked(text: &str, check: fn(&Workspace<'_>, &mut Found)) -> Vec<(String, String)> {
+    let found = all_found(text, check).into_iter();
     found
         .map(|one| {
             (
@@ -169,4 +174,22 @@ fn a_field_that_no_event_has_is_marked_where_it_is_named() {
         "{found:?}"
     );
     assert!(found[1].1.ends_with("its events add nothing"), "{found:?}");
+}
+
+#[test]
+fn a_similar_field_is_looked_for_in_the_first_findings_only() {
+    let names: Vec<String> = (0..300).map(|n| format!("a.userNam{n}")).collect();
+    let text = format!(
+        "title: t\nname: a\nlogsource: {{product: azure, service: signinlogs}}\n\
+         detection: {{s: {{A: 1}}, condition: s}}\n---\ntitle: c\ncorrelation:\n  \
+         type: event_count\n  rules: [a]\n  group-by: [{}]\n  timespan: 1h\n  \
+         condition: {{gte: 2}}\n",
+        names.join(", ")
+    );
+    let found = all_found(&text, super::super::correlation::group_by_not_carried);
+    let similar = |one: &&Diagnostic| one.help.as_deref() == Some("did you mean `a.userName`?");
+    assert_eq!(found.iter().filter(similar).count(), NEAR_MAX);
+    assert_eq!(found.len(), crate::lint::FILE_FINDINGS_MAX);
+    let last = found.last().expect("a finding");
+    assert!(last.message.contains("and 100 more"), "{}", last.message);
 }
