@@ -118,10 +118,10 @@ fn parse_at_most(most: usize, files: &[RuleFile], keep: Documents) -> Parsed {
             ..Parsed::default()
         }
     };
-    // Far too many are told by their separators, before memory is spent on them.
+    // Too many are told before memory is spent on them: a document is at most one rule.
     let mut documents = 0;
     for file in files {
-        documents += separators(&file.bytes);
+        documents += written(&file.bytes);
         if documents > most {
             return over(file, Vec::new());
         }
@@ -136,13 +136,24 @@ fn parse_at_most(most: usize, files: &[RuleFile], keep: Documents) -> Parsed {
     loader.finish()
 }
 
-/// Lines that begin a document. Nowhere else in YAML may a line begin so.
-fn separators(bytes: &[u8]) -> usize {
-    let begins = |line: &&[u8]| {
-        let rest = line.strip_prefix(b"---");
-        rest.is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
-    };
-    bytes.split(|byte| *byte == b'\n').filter(begins).count()
+/// How many documents of a file say something, by the lines that begin or end one. Nowhere else in YAML
+/// may a line begin so.
+fn written(bytes: &[u8]) -> usize {
+    let mut documents = 0;
+    // Whether the document that is looked at was counted.
+    let mut counted = false;
+    for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let edge = line.strip_prefix(b"---").or(line.strip_prefix(b"..."));
+        let edge = edge.filter(|rest| rest.first().is_none_or(u8::is_ascii_whitespace));
+        let said = edge.unwrap_or(line).trim_ascii_start();
+        counted &= edge.is_none();
+        // A comment, or a directive, is no document.
+        if !counted && !matches!(said.first(), None | Some(b'#' | b'%')) {
+            counted = true;
+            documents += 1;
+        }
+    }
+    documents
 }
 
 /// What has been read so far.

@@ -364,6 +364,41 @@ fn set_over_the_limit_is_refused_as_a_whole() {
 }
 
 #[test]
+fn documents_that_say_something_are_counted_without_reading_them() {
+    for (text, count) in [
+        ("", 0),
+        ("# a\n---\n# b\n", 0),
+        ("a: 1\n", 1),
+        ("a: 1\nb: 2\n---\n", 1),
+        ("---\na: 1\n---\n\nb: 1", 2),
+        ("--- {a: 1}\n--- {b: 1}\n", 2),
+        ("--- # a\nb: 1\n", 1),
+        ("a: 1\n...\nb: 1\n", 2),
+        ("%YAML 1.2\n---\na: 1\n", 1),
+        ("a: ---\n----: b\n", 1),
+        ("a: 1\r\n---\r\nb: 1\r\n", 2),
+        ("a: 1\r---\rb: 1\r", 2),
+    ] {
+        assert_eq!(written(text.as_bytes()), count, "{text:?}");
+    }
+}
+
+#[test]
+fn set_with_one_rule_too_many_is_refused_before_any_is_read() {
+    // What no reader takes would be reported, if one had been asked.
+    let text = "title: [\n---\n".repeat(8);
+    let file = |name: &str| RuleFile {
+        name: name.into(),
+        bytes: text.clone().into_bytes(),
+    };
+    let parsed = parse_at_most(15, &[file("a.yml"), file("b.yml")], Documents::Kept);
+    let said: Vec<_> = parsed.diagnostics.iter().map(|one| one.code).collect();
+    assert_eq!(said, [code::TOO_MANY_RULES.id]);
+    assert_eq!(&*parsed.diagnostics[0].place.file, "b.yml");
+    assert!(parsed.documents.is_empty());
+}
+
+#[test]
 fn file_with_countless_problems_is_cut_and_says_so() {
     let found = kinds(&[&"- x\n---\n".repeat(5_000)]);
     assert_eq!(found.len(), FILE_PROBLEMS_MAX + 1);
