@@ -36,10 +36,8 @@ impl<'a> Source<'a> {
             return Err(Diagnostic::error(
                 code::FILE_TOO_LARGE,
                 &Place::start_of(name),
-                format!(
-                    "file of {} bytes is larger than the limit of {FILE_BYTES_MAX}",
-                    bytes.len()
-                ),
+                // Whoever reads files stops a byte behind the limit: how large it is is not known here.
+                format!("file is larger than the limit of {FILE_BYTES_MAX} bytes"),
             )
             .with_help("split it into several files"));
         }
