@@ -55,6 +55,9 @@ const GENERATED: &[(Code, Write)] = &[
         let rules = vec!["0"; 1_001].join("', '");
         (NAMED_RULE.to_owned() + &correlation(1, &rules)).into_bytes()
     }),
+    (code::FIELD_TOO_LONG, || {
+        changed("operationName", &vec!["a"; 101].join("."))
+    }),
     (code::VALUE_TOO_LONG, || {
         let value = "x".repeat((64 << 10) + 1);
         changed("diagnosticSettings/delete", &value)

@@ -183,6 +183,38 @@ pub const ALL: &[Hostile] = &[
             over(to, 3);
         },
     ),
+    refused(
+        "a field name of 4 KiB and a byte",
+        "PAL0315",
+        "4096",
+        |to| {
+            put(
+                to,
+                "field.yml",
+                &rule(&format!("s: {{'{}': x}}", "a".repeat(4_097))),
+            );
+        },
+    ),
+    refused("a field name of 101 parts", "PAL0315", "100", |to| {
+        let name = vec!["a"; 101].join(".");
+        put(to, "field.yml", &rule(&format!("s: {{{name}: x}}")));
+    }),
+    refused("a field name of 200,000 parts", "PAL0315", "4096", |to| {
+        let name = vec!["a"; 200_000].join(".");
+        put(
+            to,
+            "field.yml",
+            &rule(&format!("s:\n    ? {name}\n    : x")),
+        );
+    }),
+    loads("a field name of 100 parts, and one of 4 KiB", |to| {
+        let (parts, long) = (vec!["a"; 100].join("."), "a".repeat(4_096));
+        put(
+            to,
+            "field.yml",
+            &rule(&format!("s: {{? {parts} : x, ? {long} : y}}")),
+        );
+    }),
     refused("a keyword of 64 KiB and a byte", "PAL0314", "65536", |to| {
         over(to, 4);
     }),
@@ -283,8 +315,13 @@ pub const ALL: &[Hostile] = &[
         let values = vec!["abc"; 200_000].join(",");
         put(to, "values.yml", &rule(&format!("s: {{f: [{values}]}}")));
     }),
-    loads("16,000 times `not`", |to| {
-        let condition = format!("condition: {}s", "not ".repeat(16_000));
+    loads("100 times `not`", |to| {
+        let condition = format!("condition: {}s", "not ".repeat(100));
+        let text = rule("s: {f: x}").replace("condition: s", &condition);
+        put(to, "not.yml", &text);
+    }),
+    refused("5,000 times `not`", "PAL0404", "100", |to| {
+        let condition = format!("condition: {}s", "not ".repeat(5_000));
         let text = rule("s: {f: x}").replace("condition: s", &condition);
         put(to, "not.yml", &text);
     }),

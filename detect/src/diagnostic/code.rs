@@ -192,6 +192,9 @@ codes! {
     /// A value longer than the limit.
     VALUE_TOO_LONG = "PAL0314", "limit-exceeded",
         "name a part of it that tells it apart, or split it into several searches";
+    /// A name of a field longer, or of more parts, than the limit.
+    FIELD_TOO_LONG = "PAL0315", "limit-exceeded",
+        "write the name as it stands in the events";
     /// `all` with a single value has no effect.
     ALL_WITH_ONE_VALUE = "PAL0350", "all-with-one-value",
         "take it out, or name the other values that must be there, too";

@@ -21,7 +21,7 @@ use crate::diagnostic::{Code, code, suggestion};
 
 /// Longest condition, in bytes.
 pub const CONDITION_BYTES_MAX: usize = 64 << 10;
-/// Deepest nesting of brackets.
+/// Deepest nesting: of brackets and of `not`, both together.
 pub const CONDITION_DEPTH_MAX: usize = 100;
 /// Most searches that one condition names, each as often as it is named.
 pub const CONDITION_LEAVES_MAX: usize = 50_000;
@@ -256,11 +256,15 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn not(&mut self) -> Result<Expr, ConditionProblem> {
+        let outer = self.depth;
         let mut negated = false;
-        while self.accept("not") {
+        while let Some(token) = self.peek().filter(|token| token.text == "not") {
+            self.deeper(&token)?;
+            self.at += 1;
             negated = !negated;
         }
         let atom = self.atom()?;
+        self.depth = outer;
         Ok(if negated {
             Expr::Not(Box::new(atom))
         } else {
@@ -309,16 +313,22 @@ impl<'t> Parser<'t, '_> {
         Ok(Expr::Search(usize::MAX))
     }
 
-    fn bracket(&mut self, open: &Token<'_>) -> Result<Expr, ConditionProblem> {
+    /// Goes one level deeper, by a bracket or a `not`.
+    fn deeper(&mut self, by: &Token<'_>) -> Result<(), ConditionProblem> {
         self.depth += 1;
         if self.depth > CONDITION_DEPTH_MAX {
             let message =
                 format!("condition is nested deeper than the limit of {CONDITION_DEPTH_MAX}");
             return Err(ConditionProblem {
                 code: code::CONDITION_LIMIT,
-                ..syntax(open.span.clone(), message)
+                ..syntax(by.span.clone(), message)
             });
         }
+        Ok(())
+    }
+
+    fn bracket(&mut self, open: &Token<'_>) -> Result<Expr, ConditionProblem> {
+        self.deeper(open)?;
         self.at += 1;
         let inner = self.or()?;
         if !self.accept(")") {

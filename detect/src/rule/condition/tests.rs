@@ -224,7 +224,21 @@ fn limits_hold_exactly_at_their_values() {
         over(&nested(CONDITION_DEPTH_MAX + 1)),
         code::CONDITION_LIMIT
     );
-    assert!(read(&format!("{}filter", "not ".repeat(10_000))).is_ok());
+    let negated = |depth: usize| format!("{}filter", "not ".repeat(depth));
+    assert!(read(&negated(CONDITION_DEPTH_MAX)).is_ok());
+    assert_eq!(
+        over(&negated(CONDITION_DEPTH_MAX + 1)),
+        code::CONDITION_LIMIT
+    );
+    let both = |depth: usize| format!("{}filter{}", "not (".repeat(depth), ")".repeat(depth));
+    assert!(read(&both(CONDITION_DEPTH_MAX / 2)).is_ok());
+    assert_eq!(
+        over(&both(CONDITION_DEPTH_MAX / 2 + 1)),
+        code::CONDITION_LIMIT
+    );
+    // What stands beside each other is no deeper than by itself.
+    let beside = vec!["not (not filter)"; 1_000].join(" and ");
+    assert!(read(&beside).is_ok());
     let many: Vec<String> = (0..6_000).map(|n| format!("s{n}")).collect();
     let names = Names::numbered(many.iter().map(String::as_str));
     let selectors = |count: usize| vec!["1 of s*"; count].join(" or ");

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Place, code, suggestion};
 use crate::yaml::Node;
 
 use super::super::{Bounds, Comparison, Correlation, CorrelationKind, TemporalCondition, Wording};
-use super::detection::need_texts;
+use super::detection::{field_fits, need_fields, need_texts};
 use super::document::{Reader, scalar_text};
 use super::misspelt::{CORRELATION_KEYS, in_correlation, misspelt};
 
@@ -88,7 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Pending> {
     let rules = rules(reader, section);
     let group_by = match section.get("group-by") {
         None => Some(Vec::new()),
-        Some(node) => need_texts(reader, "group-by", node),
+        Some(node) => need_fields(reader, "group-by", node),
     };
     let timespan = match section.get("timespan") {
         None => {
@@ -288,8 +288,9 @@ fn aliases(reader: &mut Reader<'_>, section: &Node) -> (Aliases, Vec<Place>) {
         let mut pairs = Vec::with_capacity(fields.len());
         for (rule, field) in fields {
             match (rule.as_text(), field.as_text()) {
-                (Some(reference), Some(field)) => {
-                    pairs.push((reference.to_owned(), field.to_owned()));
+                (Some(reference), Some(name)) => {
+                    field_fits(reader, name, &field.place);
+                    pairs.push((reference.to_owned(), name.to_owned()));
                     places.push(rule.place.clone());
                 }
                 (None, _) => reader.wrong_type(alias, rule, "a mapping from rules to fields"),
@@ -423,7 +424,7 @@ fn fields(reader: &mut Reader<'_>, node: &Node, kind: Type) -> Option<Vec<String
         reader.missing(node, "field");
         return None;
     };
-    let fields = need_texts(reader, "field", field)?;
+    let fields = need_fields(reader, "field", field)?;
     if fields.is_empty() {
         reader.wrong_type("field", field, "text or a list of text, at least one");
         return None;

@@ -14,6 +14,11 @@ use super::super::modifier::{self, Modifier};
 use super::super::{Detection, Expr, Search};
 use super::document::{Reader, empty_help, scalar_text};
 
+/// Longest name of a field, in bytes; those of events have a few dozen.
+const FIELD_BYTES_MAX: usize = 4 << 10;
+/// Most parts, between dots, of the name of a field; events are read to 64 objects deep.
+const FIELD_PARTS_MAX: usize = 100;
+
 /// Help with a modifier that is like none there is: those that rules mostly need.
 const MODIFIERS_HELP: &str = "for text there are `contains`, `startswith`, `endswith`, `re`, \
                               `cased` and `windash`, for numbers `gt`, `gte`, `lt` and `lte`, for \
@@ -245,6 +250,7 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
         .into_iter()
         .collect();
     let field = written.split('|').next().unwrap_or_default();
+    let fits = field_fits(reader, field, &key.place);
     let in_list = modifiers
         .as_ref()
         .is_some_and(|modifiers| modifiers.contains(&Modifier::InList));
@@ -265,7 +271,30 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
         values: values?,
         place: key.place.clone(),
     };
+    let referring = item.modifiers.contains(&Modifier::FieldRef);
+    let referred = item.values.iter().zip(nodes).filter(|_| referring);
+    let fit = referred.fold(fits, |fit, (value, node)| match value {
+        RawValue::Text(name) => field_fits(reader, name, &node.place) && fit,
+        _ => fit,
+    });
+    if !fit {
+        return None;
+    }
     checked(reader, item, key, nodes)
+}
+
+/// Reports the name of a field that is longer, or has more parts, than the limit.
+pub(super) fn field_fits(reader: &mut Reader<'_>, name: &str, place: &Place) -> bool {
+    let what = if name.len() > FIELD_BYTES_MAX {
+        format!("{FIELD_BYTES_MAX} bytes")
+    } else if name.split('.').nth(FIELD_PARTS_MAX).is_some() {
+        format!("{FIELD_PARTS_MAX} parts")
+    } else {
+        return true;
+    };
+    let message = format!("name of a field is longer than the limit of {what}");
+    reader.error(code::FIELD_TOO_LONG, place, message);
+    false
 }
 
 /// Values that name lists, with their places.
@@ -425,6 +454,17 @@ fn raw_value(node: &Node) -> Option<RawValue> {
         Yaml::Text(text) => Some(RawValue::Text(text.clone())),
         Yaml::Seq(_) | Yaml::Map(_) => None,
     }
+}
+
+/// As [`need_texts`], of names of fields.
+pub(super) fn need_fields(
+    reader: &mut Reader<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<Vec<(String, Place)>> {
+    let mut names = need_texts(reader, key, node)?;
+    names.retain(|(name, place)| field_fits(reader, name, place));
+    Some(names)
 }
 
 /// A name or reference as text; reports anything else.

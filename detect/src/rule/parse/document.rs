@@ -13,7 +13,7 @@ use super::super::condition::ConditionProblem;
 use super::super::item::Expressions;
 use super::super::wording::Template;
 use super::super::{Detection, Level, Meta, PalisadeKeys, Status, Suppress};
-use super::detection::need_texts;
+use super::detection::need_fields;
 use super::misspelt::misspelt;
 
 /// Longest title, in characters (detection rule schema).
@@ -437,7 +437,7 @@ impl<'a> Reader<'a> {
 
     /// The fields by which repeats are told apart.
     fn suppress_by(&mut self, node: &Node) -> Vec<String> {
-        let fields = need_texts(self, "by", node).unwrap_or_default();
+        let fields = need_fields(self, "by", node).unwrap_or_default();
         let mut by = Vec::with_capacity(fields.len());
         for (name, place) in fields {
             if name.is_empty() || by.contains(&name) {
