@@ -23,7 +23,7 @@ const fn row(
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     row(Section::Top, "rules", Kind::Nested("mapping, or list of paths"), Required, "Which rules are loaded. A list stands for `paths` alone."),
-    row(Section::Top, "on_rule_error", Kind::Choice(&["skip", "refuse"]), Value("skip"), "What a rule that cannot be honoured does to the start: `skip` leaves it out, loudly, and the others go on; `refuse` starts nothing and exits with 2. A reload always refuses: the set that works stays."),
+    row(Section::Top, "on_rule_error", Kind::Choice(&["skip", "refuse"]), Value("skip"), "What a rule that cannot be honoured does to the start: `skip` leaves it out, loudly, and the others go on; `refuse` starts nothing and exits with 2. A reload always refuses: the set that works stays. That goes for an error the start has skipped, too: until it is mended, or its rule is `disabled` or not wanted, no edit of any rule comes into force, as the log, `/readyz` and `palisade_rules_reload_failed` say."),
     row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
     row(Section::Top, "reload", Kind::Nested("mapping"), Absent("the defaults below"), "When `run` reads rules, pipelines and lists again: after file events, on SIGHUP, and by looking now and then. A set with any error is refused and the one in force stays. This file itself is not read again."),
     row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
