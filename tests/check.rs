@@ -178,6 +178,30 @@ detection:
 }
 
 #[test]
+fn a_mistake_in_the_configuration_hides_nothing_else() {
+    let folder = folder("title: t\n");
+    let config = "rules: [rules, gone]\npipelines: [map.yml]\nhttp: {listen: '127.0.0.1:x'}\n\
+                  sources: [{name: f, type: file, path: x}]\n";
+    put(folder.path(), "palisade.yaml", config);
+    put(
+        folder.path(),
+        "map.yml",
+        "transformations: [{type: field_name_mappin}]\n",
+    );
+    let output = check(folder.path(), &["-c", "palisade.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "http.listen",
+        "gone",
+        "field_name_mapping",
+        "`logsource` is missing",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
 fn configuration_lowers_raises_and_denies_what_is_no_error() {
     let dir = folder(RULE);
     for (level, status, found) in [

@@ -239,8 +239,8 @@ fn judge_drafts(args: &Args, drafts: &Drafts) -> anyhow::Result<Judged> {
             }
             Err(wrong) => {
                 findings.add(&name, &wrong.text, wrong.diagnostics);
-                // A broken configuration must not hide what is wrong with the rules that it names.
-                rules = Rules::of_paths(&load::rules_of(file));
+                // A broken configuration must not hide what is wrong with what it names.
+                (rules, pipelines) = load::parts_of(file, &wrong.text);
                 unusable = true;
             }
         }

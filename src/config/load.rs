@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use palisade_detect::diagnostic::{self, Color, Diagnostic, Place, code};
 use palisade_detect::yaml::{self, FILE_BYTES_MAX};
 
-use super::Config;
 use super::reader::{Entry, Environment, Reader};
 use super::rules::paths_of;
+use super::{Config, Pipelines, Rules};
 
 /// An environment variable, if it is set to UTF-8 text.
 #[expect(
@@ -75,16 +75,33 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The rules that a configuration names, whatever else is wrong with it; none where that cannot be
-/// read. A path that is not there is the configuration's own problem and is left out.
-pub fn rules_of(path: &Path) -> Vec<PathBuf> {
+/// The rules and pipelines that a configuration names, whatever else is wrong with it; none where that
+/// cannot be read. Of paths that stand beside mistakes of their own those that are there are given.
+pub fn parts_of(path: &Path, text: &Arc<str>) -> (Rules, Pipelines) {
+    let nothing = (Rules::of_paths(&[]), Pipelines::built_in());
     let Ok(bytes) = read(path) else {
-        return Vec::new();
+        return nothing;
     };
-    let documents = yaml::parse("", &bytes).unwrap_or_default();
+    let name = path.display().to_string();
+    let documents = yaml::parse(&name, &bytes).unwrap_or_default();
+    let Some(root) = documents.first() else {
+        return nothing;
+    };
     let base = path.parent().unwrap_or(Path::new(""));
-    let rules = documents.first().and_then(|document| document.get("rules"));
-    rules.map_or_else(Vec::new, |rules| paths_of(rules, base))
+    let mut reader = Reader::new(&environment, base);
+    let rules = match reader.rules_alone(root) {
+        Some(mut rules) => {
+            rules.text = Arc::clone(text);
+            rules
+        }
+        None => Rules::of_paths(
+            &root
+                .get("rules")
+                .map_or_else(Vec::new, |rules| paths_of(rules, base)),
+        ),
+    };
+    let pipelines = reader.pipelines_alone(root);
+    (rules, pipelines.unwrap_or_else(Pipelines::built_in))
 }
 
 /// Validates a configuration; relative paths start at `base`.

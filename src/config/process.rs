@@ -9,7 +9,7 @@ use palisade_detect::yaml::Node;
 
 use super::options::{Section, row};
 use super::reader::{From, Map, Reader};
-use super::{Breaker, Config, LogFormat, LogOptions, Pipelines, Reload, State, value};
+use super::{Breaker, Config, LogFormat, LogOptions, Pipelines, Reload, Rules, State, value};
 
 /// Smallest limit of the state: below it the log's own pages would fill it.
 const STATE_BYTES_MIN: u64 = 64 << 20;
@@ -45,6 +45,23 @@ impl Reader<'_> {
             log: log?,
             check_levels,
         })
+    }
+
+    /// What stands under `rules:`, if nothing is wrong with it.
+    pub(super) fn rules_alone(&mut self, root: &Node) -> Option<Rules> {
+        self.alone(root, Self::rules)
+    }
+
+    /// What stands under `pipelines:`, if nothing is wrong with it.
+    pub(super) fn pipelines_alone(&mut self, root: &Node) -> Option<Pipelines> {
+        self.alone(root, Self::pipelines)
+    }
+
+    fn alone<T>(&mut self, root: &Node, read: fn(&mut Self, &Map<'_>) -> Option<T>) -> Option<T> {
+        let top = Map::unchecked(root, "", &[Section::Top]);
+        self.problems.clear();
+        let part = read(self, &top);
+        part.filter(|_| !self.problems.iter().any(Diagnostic::is_error))
     }
 
     fn section<'n>(&mut self, map: &Map<'n>, key: &str, sections: &'static [Section]) -> Map<'n> {
