@@ -235,6 +235,7 @@ fn load_from(
     let choice = Choice {
         rules,
         wanted_by: names().zip(chosen.wanted_by).collect(),
+        files: &files,
         now,
     };
     let found = std::mem::take(&mut parsed.diagnostics).into_iter();

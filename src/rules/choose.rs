@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_detect::diagnostic::{Diagnostic, code, suggestion};
-use palisade_detect::rule::{Correlation, Level, Meta, PalisadeKeys, RuleSet};
+use palisade_detect::rule::{Correlation, Level, Meta, PalisadeKeys, RuleFile, RuleSet};
 use palisade_detect::time::Timestamp;
 
 use super::list::{self, Listed, State, Why};
@@ -23,6 +23,8 @@ pub(super) struct Choice<'a> {
     pub(super) rules: &'a Rules,
     /// For each file the place of the path that wants it; files that none wants are not in it.
     pub(super) wanted_by: BTreeMap<&'a str, usize>,
+    /// Every file that was read.
+    pub(super) files: &'a [RuleFile],
     /// What time it is for exceptions.
     pub(super) now: Timestamp,
 }
@@ -153,8 +155,9 @@ impl Choice<'_> {
             used.extend(at);
             at.is_none_or(|at| !overrides[at].disabled)
         });
+        let unread = Unread::of(problems, self.files, disabled.is_empty());
         let unknown = overrides.iter().enumerate();
-        let unknown = unknown.filter(|(at, _)| !used.contains(at));
+        let unknown = unknown.filter(|(at, one)| !used.contains(at) && !unread.may_hold(&one.rule));
         for (number, (_, one)) in unknown.enumerate() {
             let near = (number < SUGGESTIONS_MAX)
                 .then(|| suggestion(&one.rule, known.iter().map(String::as_str)));
@@ -166,6 +169,41 @@ impl Choice<'_> {
             );
         }
         disabled
+    }
+}
+
+/// What did not load: a rule that is not known may stand there.
+struct Unread<'a> {
+    /// Whether anything may have been left out.
+    anything: bool,
+    /// Files with errors.
+    files: Vec<&'a RuleFile>,
+}
+
+impl<'a> Unread<'a> {
+    fn of(problems: &[Diagnostic], files: &'a [RuleFile], nothing_read: bool) -> Self {
+        let errors = || problems.iter().filter(|problem| problem.is_error());
+        let broken: BTreeSet<&str> = errors().map(|problem| &*problem.place.file).collect();
+        let lost = [code::TOO_MANY_RULES.id, code::FILE_UNREADABLE.id];
+        Self {
+            anything: (nothing_read && !broken.is_empty())
+                || errors().any(|problem| lost.contains(&problem.code)),
+            files: files
+                .iter()
+                .filter(|file| broken.contains(&*file.name))
+                .collect(),
+        }
+    }
+
+    /// Whether a rule of this id or name may be among it.
+    fn may_hold(&self, rule: &str) -> bool {
+        let name = rule.to_lowercase();
+        let holds = |file: &&RuleFile| {
+            String::from_utf8_lossy(&file.bytes)
+                .to_lowercase()
+                .contains(&name)
+        };
+        self.anything || self.files.iter().any(holds)
     }
 }
 

@@ -66,6 +66,7 @@ pub fn for_cases(rules: &Rules) -> ForCases {
             .map(|name| &**name)
             .zip(std::mem::take(&mut chosen.wanted_by))
             .collect(),
+        files: &files,
         now: Timestamp::MIN,
     };
     let found = parsed.diagnostics.into_iter();

@@ -41,12 +41,9 @@ pub(super) fn choose(paths: &[RulePath]) -> Chosen {
         for pattern in path.include.iter().chain(&path.exclude) {
             walk.problems.extend(unused(pattern, &relative));
         }
+        walk.problems.extend(nothing_left(path, &relative));
         for (file, relative) in found.into_iter().zip(relative) {
-            let any = |patterns: &[Pattern]| {
-                let mut patterns = patterns.iter();
-                patterns.any(|pattern| pattern::matches(&pattern.text, &relative))
-            };
-            if (path.include.is_empty() || any(&path.include)) && !any(&path.exclude) {
+            if includes(path, &relative) && !any(&path.exclude, &relative) {
                 if let Err(over) = walk.file(&file) {
                     walk.problems.push(over);
                     return Chosen::nothing(walk.problems);
@@ -115,6 +112,30 @@ fn relative(file: &Path, folder: &Path) -> String {
         below
     };
     name(below).to_string()
+}
+
+/// Whether one of the patterns is for this file.
+fn any(patterns: &[Pattern], file: &str) -> bool {
+    let mut patterns = patterns.iter();
+    patterns.any(|pattern| pattern::matches(&pattern.text, file))
+}
+
+/// Whether `include` takes this file, which it does with all if it is not there.
+fn includes(path: &RulePath, file: &str) -> bool {
+    path.include.is_empty() || any(&path.include, file)
+}
+
+/// An `exclude` that takes out every file that is left for it.
+fn nothing_left(path: &RulePath, files: &[String]) -> Option<Diagnostic> {
+    let mut left = files.iter().filter(|file| includes(path, file)).peekable();
+    left.peek()?;
+    if !left.all(|file| any(&path.exclude, file)) {
+        return None;
+    }
+    let place = &path.exclude.first()?.place;
+    let message = format!("`exclude` leaves no rule file of `{}`", path.path.display());
+    let help = "take the path out, or exclude less: no rule is loaded from it";
+    Some(Diagnostic::warning(code::CHOICE_MATCHES_NOTHING, place, message).with_help(help))
 }
 
 /// A pattern that matches no file, with a name that it may have meant.

@@ -412,6 +412,37 @@ fn version_of_a_rule_is_with_its_exception_and_without_it_another() {
 }
 
 #[test]
+fn an_exclude_that_leaves_nothing_is_a_warning() {
+    let files = [("a.yml", rule("a", "")), ("b/c.yml", rule("c", ""))];
+    for (path, told) in [
+        ("{path: r, exclude: ['**']}", true),
+        ("{path: r, include: [b], exclude: ['b/*']}", true),
+        ("{path: r, exclude: [b]}", false),
+        ("{path: r, include: ['**'], exclude: [a.yml]}", false),
+    ] {
+        let loaded = loaded(&files, &format!("rules: [{path}]"));
+        let said = shown(&loaded);
+        assert_eq!(said.contains("leaves no rule file"), told, "{path}: {said}");
+    }
+}
+
+#[test]
+fn a_rule_that_does_not_load_is_not_said_to_be_missing() {
+    let broken = "title: t\nid: broken\nname: by_name\nlogsource: {product: p}\n\
+                  detection: {s: {A|x: 1}, condition: s}\n";
+    let files = [
+        ("a.yml", rule("a", "")),
+        ("b.yml", broken.to_owned()),
+        ("c.yml", "title: [\nid: torn\n".to_owned()),
+    ];
+    for (name, told) in [("by_name", false), ("torn", false), ("nobody", true)] {
+        let rules = format!("rules: {{paths: r, overrides: {{{name}: {{level: low}}}}}}");
+        let said = shown(&loaded(&files, &rules));
+        assert_eq!(said.contains("no rule has the id"), told, "{name}: {said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_the_choice_itself_is_shown_all_at_once() {
     let text = "rules:
   paths:
