@@ -62,6 +62,8 @@ pub struct Case {
 pub enum Fires {
     /// Whether any rule of the file does.
     Any(bool),
+    /// Nothing is said; `silent` says what does not.
+    Unsaid,
     /// These rules, and none besides.
     These(Vec<Expected>),
 }
@@ -148,7 +150,7 @@ impl Case {
     /// The rules that it names, each with its place.
     pub fn names(&self) -> impl Iterator<Item = (&str, &Place)> {
         let fires = match &self.fires {
-            Fires::Any(_) => &[][..],
+            Fires::Any(_) | Fires::Unsaid => &[][..],
             Fires::These(rules) => rules,
         };
         let fires = fires.iter().map(|one| (&*one.rule, &one.place));
@@ -162,6 +164,7 @@ impl Fires {
     pub fn expects_any(&self) -> bool {
         match self {
             Self::Any(fires) => *fires,
+            Self::Unsaid => false,
             Self::These(rules) => rules.iter().any(|rule| rule.times != Some(0)),
         }
     }

@@ -216,6 +216,51 @@ fn rules_are_expected_by_name_and_number_and_no_others_may_fire() {
 }
 
 #[test]
+fn what_stays_silent_is_enough_of_a_case() {
+    let one = record("50126", "kim");
+    let folder = folder(&format!(
+        "cases:\n  - name: quiet\n    silent: [spray]\n    records:\n      - {{{one}}}\n  \
+         - name: loud\n    silent: [wrong]\n    records:\n      - {{{one}}}\n"
+    ));
+    let none: [String; 0] = [];
+    assert_eq!(reasons(folder.path(), "quiet"), none);
+    assert_eq!(
+        reasons(folder.path(), "loud"),
+        ["`wrong` fired once, and should not"]
+    );
+}
+
+#[test]
+fn a_case_about_nothing_and_a_mistyped_variable_are_told() {
+    let folder = folder(
+        "cases:
+  - name: neither
+    records: [{record: {}}]
+  - name: empty
+    fires: false
+    records: []
+  - name: typo
+    fires: false
+    records:
+      - record: {a: 'at ${tme}', b: [\"${N}\", \"${index}\"]}
+      - record: {a: '${jndi:ldap://x}', b: '${HOME} ${time} ${n} ${'}
+",
+    );
+    let expected = [
+        ("PAL0902", 2),
+        ("PAL0904", 6),
+        ("PAL0904", 10),
+        ("PAL0904", 10),
+        ("PAL0904", 10),
+    ];
+    let expected = expected.map(|(code, line)| (code.to_owned(), line));
+    assert_eq!(codes(folder.path()), expected);
+    let output = test(folder.path(), &[]);
+    let said = text(&output.stdout);
+    assert!(said.contains("did you mean `${time}`?"), "{said}");
+}
+
+#[test]
 fn a_case_of_too_many_records_says_what_else_is_wrong_with_it() {
     let folder = folder(
         "cases:
@@ -252,7 +297,7 @@ fn everything_that_is_wrong_with_a_case_file_is_said_at_once() {
       - {at: soon, repeat: -1, record: {}}
   - name: rules
     fires: [wrng]
-    records: []
+    records: [{record: {}}]
   - name: both
     fires: true
     records:
@@ -412,7 +457,7 @@ fn a_filter_chooses_cases_by_name_or_file() {
 #[test]
 fn junit_is_xml_whatever_cases_are_called() {
     let folder = folder(&format!(
-        "cases:\n  - name: \"a <b> & 'c' \\e[31m\\0\\n::error::\"\n    fires: false\n    records:\n      - {}\n  - name: good\n    fires: false\n    records: []\n",
+        "cases:\n  - name: \"a <b> & 'c' \\e[31m\\0\\n::error::\"\n    fires: false\n    records:\n      - {}\n  - name: good\n    fires: false\n    records: [{{record: {{}}}}]\n",
         record("50126", "\"]]>\"")
     ));
     put(folder.path(), "rules/alone.cases.yml", "cases: []\n");
@@ -578,7 +623,7 @@ fn a_case_that_fails_without_its_rule_is_not_blamed_on_the_others() {
     );
     let cases = format!(
         "cases:\n  - {{name: any, fires: true, records: [{{{}}}]}}\n  \
-         - {{name: typo, fires: [lod], records: []}}\n",
+         - {{name: typo, fires: [lod], records: [{{record: {{}}}}]}}\n",
         record("50126", "kim")
     );
     put(folder_of.path(), "rules/a.cases.yml", &cases);

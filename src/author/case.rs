@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn case_goes_below_those_that_stand_in_the_file() {
-        let existing = "# kept\ncases:\n- name: first   # kept, too\n  fires: false\n  records: []";
+        let existing = "# kept\ncases:\n- name: first   # kept, too\n  fires: false\n  records: [{record: {}}]";
         let made = record(HEAD, &[EVENT], Some(existing)).expect("an event");
         assert!(
             made.text.starts_with("\n- name: a recorded"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use palisade_detect::diagnostic::{Code, Diagnostic, Place, code, suggestion};
+use palisade_detect::diagnostic::{Code, Diagnostic, Place, code, nearest, suggestion};
 use palisade_detect::rule::RuleFile;
 use palisade_detect::time::Span;
 use palisade_detect::yaml::{self, Node, Yaml};
@@ -17,6 +17,16 @@ const CASE_KEYS: &[&str] = &["name", "fires", "silent", "records"];
 const STEP_KEYS: &[&str] = &["at", "repeat", "every", "record", "file", "select"];
 /// Keys of an entry of `fires`.
 const FIRES_KEYS: &[&str] = &["rule", "times"];
+
+/// What is replaced in the texts of a record.
+const VARIABLES: [&str; 2] = ["time", "n"];
+/// What it might be called elsewhere.
+const OTHER_VARIABLES: [(&str, &str); 4] = [
+    ("now", "time"),
+    ("timestamp", "time"),
+    ("i", "n"),
+    ("index", "n"),
+];
 
 /// Help where there are no cases.
 const CASES_HELP: &str = "write `cases:`, and below it each case behind a dash";
@@ -129,10 +139,14 @@ impl Form {
         }
         for (key, what) in [
             ("name", "a sentence that says what it shows"),
-            ("fires", "`true`, `false` or the rules that fire"),
+            (
+                "fires",
+                "`true`, `false` or the rules that fire; `silent` with rules that do not is enough",
+            ),
             ("records", "the records that it is about"),
         ] {
-            if node.get_some(key).is_none() {
+            let enough = key == "fires" && node.get_some("silent").is_some();
+            if node.get_some(key).is_none() && !enough {
                 self.say(
                     code::CASE_MISSING,
                     &node.place,
@@ -148,7 +162,10 @@ impl Form {
             }
             text
         });
-        let fires = node.get_some("fires").map(|fires| self.fires(fires));
+        let fires = match node.get_some("fires") {
+            Some(fires) => self.fires(fires),
+            None => Fires::Unsaid,
+        };
         let silent = node
             .get_some("silent")
             .map_or_else(Vec::new, |silent| self.silent(silent));
@@ -164,7 +181,7 @@ impl Form {
         let case = Case {
             name: name?.to_owned(),
             place: node.place.clone(),
-            fires: fires?,
+            fires,
             silent,
             steps,
         };
@@ -246,6 +263,11 @@ impl Form {
             self.wrong_type("records", node, "a list");
             return Vec::new();
         };
+        if list.is_empty() {
+            let message = "`records` is empty: nothing fires on nothing, whatever the rules say";
+            self.say(code::CASE_VALUE, &node.place, message).help =
+                Some("write the records that the case is about, each behind a dash".to_owned());
+        }
         list.iter().filter_map(|step| self.step(step)).collect()
     }
 
@@ -373,10 +395,30 @@ impl Form {
         None
     }
 
+    /// Reports what was most probably to be `${time}` or `${n}`. Other texts of that form may be what an
+    /// event says.
+    fn variables(&mut self, node: &Node, text: &str) {
+        let names = text.split("${").skip(1);
+        for (name, _) in names.filter_map(|rest| rest.split_once('}')) {
+            let other = OTHER_VARIABLES.iter().find(|(other, _)| *other == name);
+            let Some(meant) = other
+                .map(|(_, meant)| *meant)
+                .or_else(|| nearest(name, VARIABLES).filter(|_| !VARIABLES.contains(&name)))
+            else {
+                continue;
+            };
+            let message = format!("`${{{name}}}` stands for nothing");
+            self.say(code::CASE_VALUE, &node.place, message).help = Some(format!(
+                "did you mean `${{{meant}}}`? Text that is meant as it stands goes into a `file`"
+            ));
+        }
+    }
+
     /// Reports what JSON cannot say.
     fn json_like(&mut self, node: &Node) {
         match &node.value {
-            Yaml::Null | Yaml::Bool(_) | Yaml::Text(_) => {}
+            Yaml::Null | Yaml::Bool(_) => {}
+            Yaml::Text(text) => self.variables(node, text),
             Yaml::Int(int) => {
                 if i64::try_from(*int).is_err() {
                     let message = "numbers have at most 64 bits here";

@@ -32,7 +32,7 @@ fn case() -> Value {
     );
     let rules = json!({"type": "array", "items": {"anyOf": [string(), expected]}});
     let fires = json!({"anyOf": [{"type": "boolean"}, rules]});
-    closed(
+    let mut case = closed(
         keys([
             (
                 "name",
@@ -42,7 +42,7 @@ fn case() -> Value {
             (
                 "fires",
                 fires,
-                "Whether a rule of the file fires; or the rules that do, and none besides.",
+                "Whether a rule of the file fires; or the rules that do, and none besides. May be absent where `silent` is given.",
             ),
             (
                 "silent",
@@ -51,8 +51,11 @@ fn case() -> Value {
             ),
             ("records", list(&step()), "What is judged, in this order."),
         ]),
-        &["name", "fires", "records"],
-    )
+        &["name", "records"],
+    );
+    case["anyOf"] = json!([{"required": ["fires"]}, {"required": ["silent"]}]);
+    case["properties"]["records"]["minItems"] = 1.into();
+    case
 }
 
 fn step() -> Value {
