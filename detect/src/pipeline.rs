@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::rule::{Detection, Filter, PalisadeKeys, RuleFile, RuleSet, filter, lists};
 
 mod conditions;
+mod expression;
 mod names;
 pub mod placeholders;
 mod read;

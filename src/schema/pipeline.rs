@@ -59,6 +59,10 @@ fn transformations() -> Vec<Value> {
 /// A key that every transformation may have.
 fn common(key: &str) -> Value {
     let condition = json!({"type": "object", "required": ["type"]});
+    let list = |condition: &Value| {
+        let named = json!({"type": "object", "additionalProperties": condition});
+        json!({"anyOf": [list(condition), named]})
+    };
     match key {
         "rule_conditions" => described(
             list(&condition),
@@ -75,6 +79,10 @@ fn common(key: &str) -> Value {
         key if key.ends_with("_op") => {
             described(one_of(["and", "or"]), "How the conditions are joined.")
         }
+        key if key.ends_with("_expr") => described(
+            string(),
+            "An expression over the names that the conditions then have: `a and not b`.",
+        ),
         key if key.ends_with("_not") => described(
             json!({"type": "boolean"}),
             "Whether the conditions are negated.",

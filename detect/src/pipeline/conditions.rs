@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::logsource::Logsource;
 use crate::rule::item::{Item, RawValue, Target};
-use crate::rule::{Meta, Search};
+use crate::rule::{Expr, Meta, Search};
 
 /// How several conditions are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Conditions<C> {
     pub(super) list: Vec<C>,
     pub(super) join: Join,
     pub(super) negated: bool,
+    /// Joins them in place of `join`, by their places.
+    pub(super) expression: Option<Expr>,
 }
 
 impl<C> Default for Conditions<C> {
@@ -32,12 +34,30 @@ impl<C> Default for Conditions<C> {
             list: Vec::new(),
             join: Join::And,
             negated: false,
+            expression: None,
+        }
+    }
+}
+
+/// Whether an expression over these conditions holds.
+fn meets<C>(expression: &Expr, list: &[C], holds: &mut dyn FnMut(&C) -> bool) -> bool {
+    match expression {
+        Expr::Search(at) => list.get(*at).is_some_and(holds),
+        Expr::Not(inner) => !meets(inner, list, holds),
+        Expr::And(parts) => parts.iter().all(|part| meets(part, list, holds)),
+        Expr::Or(parts) => parts.iter().any(|part| meets(part, list, holds)),
+        Expr::AtLeast(least, parts) => {
+            let met = parts.iter().filter(|part| meets(part, list, holds));
+            met.count() >= *least
         }
     }
 }
 
 impl<C> Conditions<C> {
     fn hold(&self, mut holds: impl FnMut(&C) -> bool) -> bool {
+        if let Some(expression) = &self.expression {
+            return meets(expression, &self.list, &mut holds);
+        }
         let joined = match self.join {
             _ if self.list.is_empty() => true,
             Join::And => self.list.iter().all(&mut holds),

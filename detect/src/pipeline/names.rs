@@ -91,6 +91,8 @@ impl Renaming {
             Self::PrefixMapping(mapping) => mapping
                 .iter()
                 .find_map(|(from, to)| name.strip_prefix(from.as_str()).map(|rest| (rest, to)))
+                // Nothing would be left of it, which is no name.
+                .filter(|(rest, to)| !rest.is_empty() || to.iter().all(|prefix| !prefix.is_empty()))
                 .map_or_else(
                     || vec![name.to_owned()],
                     |(rest, to)| to.iter().map(|prefix| format!("{prefix}{rest}")).collect(),

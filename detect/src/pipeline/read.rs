@@ -36,15 +36,27 @@ pub(super) fn pipelines(name: &str, bytes: &[u8]) -> Result<Vec<Pipeline>, Vec<D
     }
 }
 
+/// Whether a name may be replaced by nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Allowed,
+    Refused,
+}
+
 /// Collects problems, so that one does not hide the next.
 #[derive(Default)]
-struct Reader {
-    problems: Vec<Diagnostic>,
+pub(super) struct Reader {
+    pub(super) problems: Vec<Diagnostic>,
 }
 
 impl Reader {
     /// Reports what is wrong, and what to write instead.
-    fn advise(&mut self, at: &Node, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn advise(
+        &mut self,
+        at: &Node,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         let problem = Diagnostic::error(code::PIPELINE, &at.place, message);
         self.problems.push(problem.with_help(help));
     }
@@ -161,8 +173,10 @@ impl Reader {
             }))
         };
         Some(match name {
-            "field_name_mapping" => rename(Renaming::Mapping(self.mapping(node)?)),
-            "field_name_prefix_mapping" => rename(Renaming::PrefixMapping(self.mapping(node)?)),
+            "field_name_mapping" => rename(Renaming::Mapping(self.mapping(node, Empty::Refused)?)),
+            "field_name_prefix_mapping" => {
+                rename(Renaming::PrefixMapping(self.mapping(node, Empty::Allowed)?))
+            }
             "field_name_prefix" => rename(Renaming::Prefix(self.text(node, "prefix")?)),
             "field_name_suffix" => rename(Renaming::Suffix(self.text(node, "suffix")?)),
             "drop_detection_item" => Kind::DropItem,
@@ -210,13 +224,16 @@ impl Reader {
         })
     }
 
-    fn mapping(&mut self, node: &Node) -> Option<Vec<(String, Vec<String>)>> {
+    fn mapping(&mut self, node: &Node, empty: Empty) -> Option<Vec<(String, Vec<String>)>> {
         let mapping = self.required(node, "mapping")?;
         let entries = self.map(mapping, "`mapping`");
         let mut out = Vec::with_capacity(entries.len());
         for (from, to) in entries {
             let paths = names(to);
-            if paths.is_empty() || paths.iter().any(String::is_empty) {
+            // A prefix is taken away by an empty text; a key without a value is a slip.
+            let nothing = |path: &String| path.is_empty();
+            let stripped = empty == Empty::Allowed && to.as_text().is_some_and(str::is_empty);
+            if !stripped && (paths.is_empty() || paths.iter().any(nothing)) {
                 self.advise(
                     to,
                     "a field is mapped to a name or a list of names",
@@ -353,10 +370,9 @@ impl Reader {
                 ),
             }
         }
-        let Some(list) = node.get(&format!("{kind}_conditions")) else {
-            return conditions;
-        };
-        for entry in self.list(list, "conditions") {
+        let joined = self.joined(node, kind, stem);
+        conditions.expression = joined.expression;
+        for entry in joined.entries {
             let Some(name) = entry.get("type").map(shown) else {
                 self.advise(
                     entry,
@@ -496,7 +512,7 @@ impl Reader {
         }
     }
 
-    fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         if let Some(list) = node.as_seq() {
             return list;
         }
@@ -507,7 +523,7 @@ impl Reader {
         &[]
     }
 
-    fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
+    pub(super) fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
         if let Some(map) = node.as_map() {
             return map;
         }

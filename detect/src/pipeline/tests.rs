@@ -97,6 +97,7 @@ fn applied(texts: &[&str], items: Vec<Search>) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a flat table")]
 fn names_and_values_become_what_the_transformations_say() {
     let cases: &[(&str, &str, Search, &str)] = &[
         (
@@ -134,6 +135,48 @@ fn names_and_values_become_what_the_transformations_say() {
             "{type: field_name_prefix_mapping, mapping: {win.: w.}}",
             item("win.x", &["1"]),
             "w.x=1",
+        ),
+        (
+            "prefix taken away",
+            "{type: field_name_prefix_mapping, mapping: {win.: ''}}",
+            item("win.x", &["1"]),
+            "x=1",
+        ),
+        (
+            "a name that is the prefix alone",
+            "{type: field_name_prefix_mapping, mapping: {win.: ''}}",
+            item("win.", &["1"]),
+            "win.=1",
+        ),
+        (
+            "an expression over conditions on fields that holds",
+            "{type: field_name_suffix, suffix: _s, field_name_conditions: {a: {type: \
+             include_fields, fields: [A, B]}, b: {type: include_fields, fields: [B]}}, \
+             field_name_cond_expr: a and not b}",
+            item("A", &["1"]),
+            "A_s=1",
+        ),
+        (
+            "an expression over conditions on fields that does not hold",
+            "{type: field_name_suffix, suffix: _s, field_name_conditions: {a: {type: \
+             include_fields, fields: [A, B]}, b: {type: include_fields, fields: [B]}}, \
+             field_name_cond_expr: a and not b}",
+            item("B", &["1"]),
+            "B=1",
+        ),
+        (
+            "an expression over conditions on rules",
+            "{type: field_name_suffix, suffix: _s, rule_conditions: {a: {type: tag, tag: x}, \
+             b: {type: is_sigma_rule}}, rule_cond_expr: a or b}",
+            item("A", &["1"]),
+            "A_s=1",
+        ),
+        (
+            "an expression over conditions on entries",
+            "{type: set_value, value: 5, detection_item_conditions: {a: {type: match_string, \
+             pattern: x}, b: {type: is_null}}, detection_item_cond_expr: not (a or b)}",
+            item("A", &["x"]),
+            "A=x",
         ),
         (
             "replacement",
@@ -366,6 +409,55 @@ postprocessing: []
         help.is_some_and(|help| help.contains("field_name_mapping")),
         "{help:?}"
     );
+}
+
+#[test]
+fn what_is_wrong_with_expressions_over_conditions_is_told_where_it_stands() {
+    let conditions = "rule_conditions: {a: {type: is_sigma_rule}}";
+    for (keys, at, word) in [
+        (
+            format!("{conditions}, rule_cond_expr: a and c"),
+            "c}",
+            "rule_cond_expr",
+        ),
+        (
+            format!("{conditions}, rule_cond_expr: a, rule_cond_op: or"),
+            "or}",
+            "rule_cond_op",
+        ),
+        (conditions.to_owned(), "{a:", "needs `rule_cond_expr`"),
+        (
+            "rule_cond_expr: a".to_owned(),
+            "a}",
+            "has no `rule_conditions`",
+        ),
+        (
+            "rule_conditions: [], rule_cond_expr: a".to_owned(),
+            "[]",
+            "is a mapping",
+        ),
+    ] {
+        let text = format!("transformations:\n- {{type: drop_detection_item, {keys}}}\n");
+        let line = text.lines().nth(1).expect("a line");
+        let column = u32::try_from(line.rfind(at).expect("it") + 1).expect("short");
+        let file = RuleFile {
+            name: Arc::from("p.yml"),
+            bytes: text.into_bytes(),
+        };
+        let problems = parse(&[file]).expect_err("a problem");
+        let told = problems.first().expect("one");
+        assert!(told.message.contains(word), "{told:?}");
+        assert_eq!((told.place.line, told.place.column), (2, column), "{keys}");
+        assert!(told.help.is_some());
+    }
+    for mapping in ["{A: ''}", "{A: }"] {
+        let text = format!("transformations: [{{type: field_name_mapping, mapping: {mapping}}}]");
+        let file = RuleFile {
+            name: Arc::from("p.yml"),
+            bytes: text.into_bytes(),
+        };
+        assert!(parse(&[file]).is_err(), "{mapping}");
+    }
 }
 
 #[test]

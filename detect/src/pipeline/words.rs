@@ -10,18 +10,21 @@ pub(super) const KEYS: [&str; 5] = [
 ];
 
 /// Keys that every transformation may have beside its own.
-pub const COMMON: [&str; 11] = [
+pub const COMMON: [&str; 14] = [
     "id",
     "type",
     "rule_conditions",
     "rule_cond_op",
     "rule_cond_not",
+    "rule_cond_expr",
     "detection_item_conditions",
     "detection_item_cond_op",
     "detection_item_cond_not",
+    "detection_item_cond_expr",
     "field_name_conditions",
     "field_name_cond_op",
     "field_name_cond_not",
+    "field_name_cond_expr",
 ];
 
 /// Types of transformations with the keys that each may have.
