@@ -13,16 +13,18 @@ use indexmap::IndexMap;
 use crate::casing;
 use crate::diagnostic::Diagnostic;
 use crate::list::List;
-use crate::rule::item::{Anchor, Case, Expressions, Link, Number, Pattern, Target, TimePart};
+use crate::rule::item::{Anchor, Case, Link, Number, Pattern, Target, TimePart};
 use crate::rule::{Comparison, Expr, Search};
 use crate::value::path::Found;
 use crate::value::{Event, Seen, Text, Value};
 
+mod shared;
 mod glob;
 mod date;
 pub mod trace;
 
 pub(crate) use glob::{Glob, Shape};
+pub(crate) use shared::Compiling;
 
 /// Most different values of each field that `fieldref` holds against each other as parts of texts.
 ///
@@ -51,7 +53,7 @@ pub(crate) struct Check {
     pub(crate) target: Target,
     pub(crate) link: Link,
     pub(crate) negated: bool,
-    pub(crate) tests: Vec<Arc<Test>>,
+    pub(crate) tests: Arc<[Arc<Test>]>,
 }
 
 /// One test, see [`Pattern`].
@@ -85,19 +87,19 @@ impl Matcher {
         searches: &IndexMap<String, Search>,
         condition: &Expr,
     ) -> Result<Self, Vec<Diagnostic>> {
-        Self::compile_within(searches, condition, &Expressions::default())
+        Self::compile_within(searches, condition, &Compiling::default())
     }
 
-    /// As [`Matcher::compile`], with what the expressions of its set may still take.
+    /// As [`Matcher::compile`], beside other rules of the same set.
     pub(crate) fn compile_within(
         searches: &IndexMap<String, Search>,
         condition: &Expr,
-        expressions: &Expressions,
+        compiling: &Compiling,
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let searches = searches
             .values()
-            .map(|search| node(search, expressions, &mut problems))
+            .map(|search| node(search, compiling, &mut problems))
             .collect();
         if problems.is_empty() {
             Ok(Self {
@@ -140,27 +142,20 @@ impl Matcher {
     }
 }
 
-fn node(search: &Search, expressions: &Expressions, problems: &mut Vec<Diagnostic>) -> Node {
+fn node(search: &Search, compiling: &Compiling, problems: &mut Vec<Diagnostic>) -> Node {
     let mut nodes = |parts: &[Search]| -> Vec<Node> {
         let parts = parts.iter();
-        parts
-            .map(|part| node(part, expressions, problems))
-            .collect()
+        parts.map(|part| node(part, compiling, problems)).collect()
     };
     match search {
         Search::AllOf(parts) => Node::All(nodes(parts)),
         Search::AnyOf(parts) => Node::Any(nodes(parts)),
-        Search::Item(item) => match item.meaning_within(expressions) {
-            Ok(meaning) => Node::Item(Check {
+        Search::Item(item) => match compiling.tests(item) {
+            Ok(compiled) => Node::Item(Check {
                 target: item.target.clone(),
-                link: meaning.link,
-                negated: meaning.negated,
-                tests: meaning
-                    .patterns
-                    .into_iter()
-                    .map(test)
-                    .map(Arc::new)
-                    .collect(),
+                link: compiled.link,
+                negated: compiled.negated,
+                tests: compiled.tests,
             }),
             Err(found) => {
                 problems.extend(found);

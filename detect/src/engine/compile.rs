@@ -13,8 +13,7 @@ use crate::correlation::{CorrelationDef, DefKind};
 use crate::diagnostic::Diagnostic;
 use crate::id::Id;
 use crate::logsource::Logsource;
-use crate::naive::Matcher;
-use crate::rule::item::Expressions;
+use crate::naive::{Compiling, Matcher};
 use crate::rule::{
     Bounds, Comparison, Correlation, CorrelationKind, Detection, Level, Meta, RuleSet, Suppress,
     Wording, filter, lists,
@@ -105,10 +104,10 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
 /// What judges for each rule; one that cannot be honoured is taken out and reported.
 fn matchers(detections: &mut Vec<Detection>, problems: &mut Vec<Diagnostic>) -> Vec<Matcher> {
     let mut matchers = Vec::with_capacity(detections.len());
-    let expressions = Expressions::default();
+    let compiling = Compiling::default();
     detections.retain(|detection| {
         let (searches, condition) = (&detection.searches, &detection.condition);
-        match Matcher::compile_within(searches, condition, &expressions) {
+        match Matcher::compile_within(searches, condition, &compiling) {
             Ok(matcher) => {
                 matchers.push(matcher);
                 true

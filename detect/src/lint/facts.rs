@@ -259,7 +259,7 @@ impl<'a> Fact<'a> {
 
     /// `exists: false`.
     fn is_absent(&self) -> bool {
-        self.chain.kind == Kind::Exists && self.item.values == [RawValue::Bool(false)]
+        self.chain.kind == Kind::Exists && *self.item.values == [RawValue::Bool(false)]
     }
 
     /// Whether it holds only where the field has a value.

@@ -18,7 +18,7 @@ fn item(field: &str, modifiers: &[&str], values: &[RawValue]) -> Search {
             .iter()
             .map(|name| Modifier::of(name).expect("known"))
             .collect(),
-        values: values.to_vec(),
+        values: values.to_vec().into(),
         place: Place {
             file: Arc::from("t.yml"),
             span: 0..0,

@@ -75,7 +75,7 @@ fn item(check: &Check, event: &Event<'_>) -> ItemTrace {
     let mut leaves = Vec::new();
     let patterns = match &check.target {
         Target::Keywords => {
-            for test in &check.tests {
+            for test in check.tests.iter() {
                 test.leaves(&event.root, &mut String::new(), &mut leaves);
             }
             let tests = check.tests.iter();

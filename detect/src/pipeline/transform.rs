@@ -305,12 +305,12 @@ impl Transformation {
     /// Changes the values of an entry; `false` if they become too many or too long.
     fn change_values(&self, item: &mut Item) -> bool {
         match &self.kind {
-            Kind::SetValue(value) => item.values = vec![value.clone()],
+            Kind::SetValue(value) => item.values = vec![value.clone()].into(),
             // Expressions are no text: what looks like a path in one may be syntax.
             Kind::ReplaceString { regex, replacement }
                 if !item.modifiers.contains(&Modifier::Re) =>
             {
-                for value in &mut item.values {
+                for value in item.values.change() {
                     if let RawValue::Text(text) = value {
                         // No more matches than places between characters, and one more.
                         let most = (text.len() + 1).saturating_mul(replacement.len());
@@ -338,10 +338,10 @@ impl Transformation {
                     }
                     values.push(value);
                 }
-                item.values = values;
+                item.values = values.into();
             }
             Kind::Case(letters) => {
-                for value in &mut item.values {
+                for value in item.values.change() {
                     if let RawValue::Text(text) = value {
                         *text = match letters {
                             LetterCase::Lower => text.to_lowercase(),
@@ -394,7 +394,7 @@ fn rename(item: &mut Item, step: &Step) {
         *fields = step.apply(std::mem::take(fields));
     }
     if item.modifiers.contains(&Modifier::FieldRef) {
-        for value in &mut item.values {
+        for value in item.values.change() {
             let paths = match value {
                 RawValue::Text(name) => vec![std::mem::take(name)],
                 RawValue::Paths(paths) => std::mem::take(paths),

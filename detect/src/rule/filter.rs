@@ -3,14 +3,19 @@
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::time::Timestamp;
 
-use super::item::Expressions;
+use super::item::{Expressions, Target};
+use super::modifier::Modifier;
 use super::{Detection, Expr, Filter, RuleSet, Search};
 
 /// Most memory, roughly, that the filters of a set take in the rules they narrow. Every rule gets a
-/// copy of its own, so that a filter for `any` rule costs as often as there are rules.
-pub const FILTER_BYTES_MAX: usize = 256 << 20;
-/// What a search or a name in a condition takes besides its patterns.
-const NODE_BYTES: usize = 64;
+/// copy of its own, which shares values and patterns with the others, so that a filter for `any` rule
+/// costs as often as there are rules.
+pub const FILTER_BYTES_MAX: usize = 128 << 20;
+/// What an entry takes in each rule besides its values and patterns, as written and compiled, and a
+/// search its name: 0.7 KiB as measured, rounded up.
+const ENTRY_BYTES: usize = 768;
+/// What a list or mapping of entries, or a name in a condition, takes in each rule.
+const NODE_BYTES: usize = 128;
 
 /// What a filter says under `palisade:`: who answers for the exception that it makes, and for how long.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -75,16 +80,29 @@ fn join_within(mut bytes: usize, rules: &mut RuleSet) -> Vec<Diagnostic> {
 
 /// Roughly the bytes that a filter takes in one rule.
 fn weight(filter: &Filter) -> usize {
-    let searches = filter.searches.values().map(weight_of_search);
-    searches.sum::<usize>() + filter.condition.leaves() * NODE_BYTES
+    let named = filter.searches.iter();
+    let searches = named.map(|(name, search)| name.len() + weight_of_search(search));
+    let title = filter.meta.title.len() * filter.searches.len();
+    searches.sum::<usize>() + title + filter.condition.leaves() * NODE_BYTES
 }
 
 fn weight_of_search(search: &Search) -> usize {
-    NODE_BYTES
-        + match search {
-            Search::AllOf(parts) | Search::AnyOf(parts) => parts.iter().map(weight_of_search).sum(),
-            Search::Item(item) => item.compiled(&Expressions::default()).1,
+    match search {
+        Search::AllOf(parts) | Search::AnyOf(parts) => {
+            NODE_BYTES + parts.iter().map(weight_of_search).sum::<usize>()
         }
+        Search::Item(item) => {
+            let field = match &item.target {
+                Target::Fields(fields) => fields.iter().map(String::len).sum(),
+                Target::Keywords => 0,
+            };
+            // What pipelines make of these they make for each rule.
+            let own = [Modifier::FieldRef, Modifier::Expand];
+            let own = own.iter().any(|one| item.modifiers.contains(one));
+            let patterns = || item.compiled(&Expressions::default()).1;
+            ENTRY_BYTES + 2 * field + if own { 2 * patterns() } else { 0 }
+        }
+    }
 }
 
 /// Problems that keep searches of a filter from meaning anything, such as a placeholder that nobody
@@ -174,6 +192,29 @@ mod tests {
         let (set, problems) = parse(&[file]);
         assert_eq!(problems, []);
         set
+    }
+
+    #[test]
+    fn rules_share_the_values_of_their_filters() {
+        let mut rules = set(1);
+        assert_eq!(join(&mut rules), []);
+        let shared: Vec<_> = rules
+            .detections
+            .iter()
+            .map(|rule| match &rule.searches[1] {
+                Search::Item(item) => item.values.shared(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(shared[0].is_some());
+        assert_eq!(shared[0], shared[1]);
+    }
+
+    #[test]
+    fn small_exceptions_for_thousands_of_rules_fit_and_millions_of_copies_do_not() {
+        let weight = weight(&set(1).filters[0]);
+        assert!(30 * 3_000 * weight < FILTER_BYTES_MAX);
+        assert!(2_000 * 2_000 * weight > 8 * FILTER_BYTES_MAX);
     }
 
     #[test]

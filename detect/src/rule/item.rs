@@ -15,8 +15,10 @@ use super::text::{self, Expansion, SigmaText};
 mod compile;
 mod encode;
 mod expressions;
+mod values;
 
 pub(crate) use expressions::Expressions;
+pub use values::Values;
 
 /// Longest value that is compared, a regular expression too, in bytes. The longest published one has
 /// 3 KiB.
@@ -39,7 +41,7 @@ pub struct Item {
     /// The modifiers in the order written.
     pub modifiers: Vec<Modifier>,
     /// The values as written.
-    pub values: Vec<RawValue>,
+    pub values: Values,
     /// Where the entry's key stands; not kept with a rule that is stored.
     #[serde(skip, default = "nowhere")]
     pub place: Place,
@@ -324,7 +326,7 @@ impl Item {
                 return Err(self.too_many_values());
             }
         }
-        self.values = values;
+        self.values = values.into();
         if !open {
             self.modifiers.retain(|m| *m != Modifier::Expand);
         }

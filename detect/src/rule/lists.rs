@@ -135,7 +135,11 @@ fn place(search: &mut Search, lists: &Lists, problems: &mut Vec<Diagnostic>) {
         }
         Search::Item(item) => item,
     };
-    for value in &mut item.values {
+    let open = |value: &RawValue| matches!(value, RawValue::List(list) if list.list.is_none());
+    if !item.values.iter().any(open) {
+        return;
+    }
+    for value in item.values.change() {
         let RawValue::List(list) = value else {
             continue;
         };

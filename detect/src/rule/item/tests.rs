@@ -17,7 +17,7 @@ fn item(modifiers: &str, values: Vec<RawValue>) -> Item {
             .filter(|name| !name.is_empty())
             .map(|name| Modifier::of(name).unwrap_or_else(|| panic!("{name} is unknown")))
             .collect(),
-        values,
+        values: values.into(),
         place: Place::start_of("rule.yml"),
     }
 }
@@ -265,13 +265,13 @@ fn replaced_placeholders_keep_their_wildcards_and_end_the_expansion() {
     let mut done = item("f|expand|contains", vec![text(r"%users%\%"), int(5)]);
     done.replace_placeholders(&mut lookup).expect("few values");
     assert!(!done.has_placeholders());
-    assert_eq!(done.values, [text("adm*%"), text("100%%"), int(5)]);
+    assert_eq!(*done.values, [text("adm*%"), text("100%%"), int(5)]);
     let mut open = item("f|expand", vec![text("%users%"), text("%later%")]);
     open.replace_placeholders(&mut lookup).expect("few values");
     assert!(open.has_placeholders());
     let mut last = |name: &str| (name == "later").then(|| vec!["x".to_owned()]);
     open.replace_placeholders(&mut last).expect("few values");
-    assert_eq!(open.values, [text("adm*"), text("100%"), text("x")]);
+    assert_eq!(*open.values, [text("adm*"), text("100%"), text("x")]);
 }
 
 #[test]

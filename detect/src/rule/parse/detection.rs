@@ -268,7 +268,7 @@ fn entry(reader: &mut Reader<'_>, key: &Node, value: &Node) -> Option<Item> {
             Target::Fields(vec![field.to_owned()])
         },
         modifiers: modifiers?,
-        values: values?,
+        values: values?.into(),
         place: key.place.clone(),
     };
     let referring = item.modifiers.contains(&Modifier::FieldRef);
