@@ -1,9 +1,10 @@
 //! The members of one object, found by their names without a tree.
 //!
 //! What is read is where keys and values stand: of all members ([`Places`]) or of those that every
-//! record is asked for ([`Asked`]), both reused between objects; [`Members`] is that over the bytes. In a payload whose brackets and strings are known an object is
-//! [stepped over](Walk) from mark to mark; everything else is read byte by byte. Both find the same:
-//! a walk gives up where the other way would forgive something.
+//! record is asked for ([`Asked`]), both reused between objects; [`Members`] is that over the bytes. In a
+//! payload whose brackets and strings are known an object is [stepped over](Walk) from mark to mark;
+//! everything else is read byte by byte. Both find the same: a walk gives up where the other way would
+//! forgive something.
 
 use std::borrow::Cow;
 
@@ -128,9 +129,7 @@ impl Places {
         }
         true
     }
-}
 
-impl Places {
     /// The member `name`, as [`Members`] finds it.
     #[inline]
     fn find(&self, name: &[u8], bytes: &[u8]) -> Option<Place> {

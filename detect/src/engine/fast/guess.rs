@@ -4,7 +4,7 @@
 //! of the last one can hold the bytes against the key that is due, and need not look for where the
 //! key ends or what it leads to.
 
-use super::trie::{Edge, NONE};
+use super::trie::{Edge, NONE, head};
 
 /// Most keys that are remembered for one program and thread.
 const KEYS_MAX: usize = 4_096;
@@ -157,12 +157,13 @@ impl Guesses {
             self.first.resize(nodes, NONE);
         }
         let number = u32::try_from(self.keys.len()).ok()?;
-        let mut head = [0; WORD];
+        let head = head(text, 0, text.len());
+        let tail = text
+            .last_chunk()
+            .map_or(head, |last| u64::from_le_bytes(*last));
         let filled = text.len().min(WORD);
-        head[..filled].copy_from_slice(&text[..filled]);
-        let tail = text.last_chunk().copied().unwrap_or(head);
         self.keys.push(Key {
-            ends: [u64::from_le_bytes(head), u64::from_le_bytes(tail)],
+            ends: [head, tail],
             mask: u64::MAX >> (8 * (WORD - filled)),
             start: u32::try_from(self.text.len()).ok()?,
             len: u32::try_from(text.len()).ok()?,
@@ -187,7 +188,7 @@ impl Guesses {
 
 /// The first eight bytes as a number.
 #[inline]
-pub(super) fn word(bytes: &[u8]) -> Option<u64> {
+fn word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().copied().map(u64::from_le_bytes)
 }
 

@@ -3,7 +3,7 @@
 //! Categories, operations, programs and results are a few words that every record says again. What the
 //! tests of a field found in such a value is remembered: it depends on nothing but the value.
 
-use super::guess::word;
+use super::trie::head;
 
 /// Most fields of one program whose values a thread remembers.
 const FIELDS_MAX: usize = 1_024;
@@ -114,10 +114,10 @@ impl Memos {
 /// The place of a value, by its length and its ends.
 #[inline]
 fn place(text: &[u8]) -> usize {
-    let ends = match (word(text), text.last_chunk()) {
-        (Some(first), Some(last)) => first ^ u64::from_le_bytes(*last).rotate_left(23),
-        _ => text.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
-    };
+    let last = text
+        .last_chunk()
+        .map_or(0, |last| u64::from_le_bytes(*last));
+    let ends = head(text, 0, text.len()) ^ last.rotate_left(23);
     let mixed = (ends ^ (text.len() as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 32) as usize % VALUES
 }

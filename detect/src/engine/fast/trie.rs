@@ -345,7 +345,7 @@ fn says(readings: &[(&'static str, Reading)], path: &str, reading: Reading) -> b
 
 /// The first eight bytes of a key, zeros behind it.
 #[inline]
-fn head(bytes: &[u8], start: usize, len: usize) -> u64 {
+pub(super) fn head(bytes: &[u8], start: usize, len: usize) -> u64 {
     let rest = bytes.get(start..).unwrap_or_default();
     let word = rest.first_chunk::<8>().copied().unwrap_or_else(|| {
         let mut chunk = [0; 8];

@@ -76,27 +76,7 @@ fn entries_beyond_the_limit_of_a_rule_are_not_looked_up() {
          detection:\n s:\n{} condition: s\n",
         entries.concat()
     );
-    let files = [crate::rule::RuleFile {
-        name: "a.yml".into(),
-        bytes: text.into_bytes(),
-    }];
-    let parsed = crate::rule::parse::parse_documents(&files);
-    let observed = observed(EVENTS_MIN, 0);
-    let mut found = Found::default();
-    field_not_in_samples(
-        &Workspace {
-            files: &files,
-            documents: &parsed.documents,
-            rules: &parsed.rules,
-            judged: &parsed.rules,
-            pipelines: &[],
-            cases: &[],
-            observed: Some(&observed),
-            now: None,
-        },
-        &mut found,
-    );
-    let found = found.finish();
+    let found = all_found(&text, field_not_in_samples);
     let more = format!("(and {} more of", ENTRIES_MAX - found.len());
     let last = found.last().expect("a finding");
     assert!(last.message.contains(&more), "{}", last.message);
