@@ -17,8 +17,10 @@ use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind, Span};
 use indexmap::IndexMap;
 
-/// Bytes of a block.
-const BLOCK: usize = 4;
+mod blocks;
+
+use blocks::{BLOCK, Blocks};
+
 /// Distances at which a text is probed for blocks.
 const STRIDES: [usize; 3] = [16, 8, 4];
 /// Most fragments of one packed search: with more, it takes twice the steps, and most of what it finds is
@@ -28,8 +30,6 @@ const PACKED_MAX: usize = 32;
 const FRAGMENT_MAX: usize = 4;
 /// Shortest literal that is worth a packed search.
 const FRAGMENT_MIN: usize = 3;
-/// Bits of the blocks' filter: 8 KiB, for hundreds of literals.
-const FILTER_BITS: u32 = 16;
 /// Bytes of literals up to which the automaton is a table, which takes about 256 bytes for each but
 /// reads a text ten times as fast.
 const TABLE_BYTES_MAX: usize = 64 * 1024;
@@ -54,16 +54,6 @@ struct Part {
     offset: usize,
 }
 
-/// Literals by blocks.
-#[derive(Debug)]
-struct Blocks {
-    stride: usize,
-    /// A bit for each hash of a block.
-    filter: Box<[u64]>,
-    /// Ascending blocks and what they are part of.
-    parts: Vec<(u32, Part)>,
-}
-
 /// Literals by fragments.
 #[derive(Debug)]
 struct Packed {
@@ -85,7 +75,8 @@ impl Needles {
         let stride = STRIDES.into_iter().find(few).unwrap_or(BLOCK);
         let mut short: Vec<u32> = shorter(stride).map(|(_, number)| number).collect();
         let long = numbered().filter(|(text, _)| text.len() >= stride + BLOCK - 1);
-        let blocks = Blocks::new(stride, long);
+        let long: Vec<u32> = long.map(|(_, number)| number).collect();
+        let blocks = Blocks::new(stride, &long, &literals);
         short.sort_by_key(|number| literals[*number as usize].len());
         let tiny = short.partition_point(|number| literals[*number as usize].len() < FRAGMENT_MIN);
         let mut rest = short[..tiny].to_vec();
@@ -162,68 +153,6 @@ impl Needles {
     }
 }
 
-impl Blocks {
-    /// `None` if there are no literals.
-    fn new<'l>(
-        stride: usize,
-        literals: impl Iterator<Item = (&'l Box<[u8]>, u32)>,
-    ) -> Option<Self> {
-        let mut blocks = Self {
-            stride,
-            filter: vec![0; 1 << (FILTER_BITS - 6)].into(),
-            parts: Vec::new(),
-        };
-        for (text, literal) in literals {
-            for way in 0..stride {
-                let offsets = (way..=text.len() - BLOCK).step_by(stride);
-                let rarest = offsets.max_by_key(|offset| rarity(&text[*offset..*offset + BLOCK]));
-                let offset = rarest.expect("the literal is as long as a block and a stride");
-                let block = block(&text[offset..]);
-                let hash = hash(block);
-                blocks.filter[(hash >> (32 - FILTER_BITS + 6)) as usize] |= bit(hash);
-                blocks.parts.push((block, Part { literal, offset }));
-            }
-        }
-        blocks.parts.sort_unstable_by_key(|(block, _)| *block);
-        (!blocks.parts.is_empty()).then_some(blocks)
-    }
-
-    #[inline]
-    fn find(&self, text: &[u8], found: &mut impl FnMut((Part, usize))) {
-        match self.stride {
-            16 => self.probe::<16>(text, found),
-            8 => self.probe::<8>(text, found),
-            _ => self.probe::<4>(text, found),
-        }
-    }
-
-    fn probe<const STRIDE: usize>(&self, text: &[u8], found: &mut impl FnMut((Part, usize))) {
-        let (strides, rest) = text.as_chunks::<STRIDE>();
-        let filter: &[u64; 1 << (FILTER_BITS - 6)] = (&*self.filter)
-            .try_into()
-            .expect("a filter has all its words");
-        for (number, stride) in strides.iter().enumerate() {
-            let block = block(stride);
-            let hash = hash(block);
-            if filter[(hash >> (32 - FILTER_BITS + 6)) as usize] & bit(hash) != 0 {
-                self.list(block, number * STRIDE, found);
-            }
-        }
-        if rest.len() >= BLOCK {
-            self.list(block(rest), strides.len() * STRIDE, found);
-        }
-    }
-
-    #[inline(never)]
-    fn list(&self, block: u32, at: usize, found: &mut impl FnMut((Part, usize))) {
-        let first = self.parts.partition_point(|(of, _)| *of < block);
-        let same = self.parts[first..].iter();
-        for (_, part) in same.take_while(|(of, _)| *of == block) {
-            found((*part, at));
-        }
-    }
-}
-
 impl Packed {
     /// `None` where the machine has no such search.
     fn new(numbers: &[u32], literals: &[Box<[u8]>]) -> Option<Self> {
@@ -280,24 +209,6 @@ fn automaton(
     builder.build(texts()).map(Some)
 }
 
-/// The first four bytes, capitals and small letters alike.
-#[inline]
-fn block(bytes: &[u8]) -> u32 {
-    let first = bytes.first_chunk::<BLOCK>().copied().unwrap_or_default();
-    u32::from_le_bytes(first) | 0x2020_2020
-}
-
-#[inline]
-fn hash(block: u32) -> u32 {
-    block.wrapping_mul(0x9E37_79B1)
-}
-
-/// The bit of a hash in its word of the filter.
-#[inline]
-fn bit(hash: u32) -> u64 {
-    1 << ((hash >> (32 - FILTER_BITS)) % 64)
-}
-
 /// The higher, the seldomer the bytes are thought to stand in a log together.
 fn rarity(bytes: &[u8]) -> usize {
     let of_byte = |byte: &u8| {
@@ -324,10 +235,16 @@ mod tests {
         all
     }
 
+    fn needles(literals: &[&str]) -> Needles {
+        Needles::new(literals.iter().map(|one| one.as_bytes().into()).collect()).unwrap()
+    }
+
     fn found(literals: &[&str], text: &str) -> Vec<(usize, usize)> {
-        let needles = Needles::new(literals.iter().map(|one| one.as_bytes().into()).collect());
+        places(&needles(literals), text)
+    }
+
+    fn places(needles: &Needles, text: &str) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
-        let needles = needles.unwrap();
         let mut note = |literal, at| all.push((literal, at));
         needles.find(text.as_bytes(), &mut Vec::new(), &mut note);
         all.sort_unstable();
@@ -372,6 +289,30 @@ mod tests {
             assert_eq!(found(&literals, &text), all, "{literals:?} in {text}");
         }
         assert!(places > 10_000, "{places}");
+    }
+
+    #[test]
+    fn literals_that_were_made_of_one_another_are_told_apart() {
+        let parts = ["microsoft.compute/snap", "shots/write", "/listkeys/action"];
+        let mut literals: Vec<String> = Vec::new();
+        for number in 0..400 {
+            literals.push(format!("{}q{number}{}", parts[0], parts[1]));
+            literals.push(format!("{}{}{number}{number}", parts[0], parts[2]));
+            literals.push(format!(
+                "{}{}{}",
+                "x".repeat(40 + number % 7),
+                number,
+                "y".repeat(40)
+            ));
+        }
+        literals.push("microsoft.compute/snapshots/write".to_owned());
+        let literals: Vec<&str> = literals.iter().map(String::as_str).collect();
+        let needles = needles(&literals);
+        for (place, literal) in literals.iter().enumerate().step_by(7) {
+            let other = literals[(place * 7 + 5) % literals.len()];
+            let text = format!("{}{literal}, {other} ", "-".repeat(place % 19));
+            assert_eq!(places(&needles, &text), plainly(&literals, &text), "{text}");
+        }
     }
 
     #[test]
