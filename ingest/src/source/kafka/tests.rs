@@ -17,6 +17,8 @@ use super::*;
 use crate::offset::{Outcome, Ticket, Tracker};
 use crate::source::{Assigned, Record, RecordBatch};
 
+mod hand_over;
+
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 pub(super) fn config(brokers: &str) -> KafkaConfig {
@@ -95,14 +97,18 @@ fn commit(cluster: &Cluster, offset: i64) {
         .expect("the cluster takes it");
 }
 
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if condition() {
-            return;
+fn wait_for(what: &str, condition: impl FnMut() -> bool) {
+    assert!(comes(condition), "{what} did not come");
+}
+
+fn comes(mut condition: impl FnMut() -> bool) -> bool {
+    (0..6_000).any(|_| {
+        let come = condition();
+        if !come {
+            thread::sleep(Duration::from_millis(10));
         }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{what} did not come");
+        come
+    })
 }
 
 /// A topology: trackers by generation, and what it was told.
@@ -125,6 +131,8 @@ struct State {
     begins: Vec<(u32, i64)>,
     revoked: Vec<u64>,
     records: BTreeMap<u32, Vec<Record>>,
+    /// Offsets by the assignment that read them.
+    reads: BTreeMap<u64, Vec<i64>>,
     ends: BTreeMap<u32, (i64, Option<Timestamp>)>,
     waiting: Vec<Option<String>>,
 }
@@ -209,6 +217,11 @@ impl Handler for Topology {
             } else {
                 state.kept.entry(generation).or_default().push(ticket);
             }
+            state
+                .reads
+                .entry(generation)
+                .or_default()
+                .push(record.offset);
             state
                 .records
                 .entry(batch.from.partition)
@@ -320,44 +333,6 @@ fn partitions_take_turns_when_room_is_scarce() {
     let running = run(config(&cluster.bootstrap_servers()), &topology);
     wait_for("every record", || topology.read() == 40);
     running.stop();
-}
-
-#[test]
-fn a_partition_that_moves_to_another_member_is_drained_and_read_once() {
-    let cluster = cluster(4);
-    produce(&cluster, 4, 10, 10);
-    let config = config(&cluster.bootstrap_servers());
-    let first = Topology::new(i64::MAX);
-    let one = run(config.clone(), &first);
-    wait_for("every record", || first.read() == 40);
-    let second = Topology::new(i64::MAX);
-    let two = run(config, &second);
-    wait_for("half of the partitions", || {
-        second.state().begins.len() == 2
-    });
-    assert_eq!(first.state().revoked.len(), 2);
-    produce(&cluster, 4, 10, 10);
-    wait_for("every record", || first.read() + second.read() == 80);
-    one.stop();
-    two.stop();
-    for partition in 0..4 {
-        let mut offsets = first.offsets(partition);
-        offsets.extend(second.offsets(partition));
-        assert_eq!(
-            offsets,
-            (0..20).collect::<Vec<_>>(),
-            "partition {partition}"
-        );
-    }
-    assert_eq!(
-        second
-            .state()
-            .begins
-            .iter()
-            .map(|(_, at)| *at)
-            .collect::<Vec<_>>(),
-        [10, 10]
-    );
 }
 
 #[test]
