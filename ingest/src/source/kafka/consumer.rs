@@ -456,23 +456,33 @@ impl<'a> Reader<'a> {
                     .consumer
                     .fetch_watermarks(&place.0, place.1, OBSERVE_WAIT)
                     .ok();
-                let next = self
-                    .partitions
-                    .get(place)
-                    .map_or(0, |partition| partition.next);
-                Err(position::lost(self.config, place, next, held))
+                Err(position::lost(self.config, place, self.next(place), held))
             }
             (Some(RDKafkaErrorCode::PartitionEOF), _) => Ok(()),
-            (Some(code @ (RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression)), _) => {
-                tracing::error!(source = %self.config.name, ?place, %code,
-                    "records cannot be unpacked and were passed over");
-                Ok(())
+            // The client passes over such records, or asks for them again for ever.
+            (
+                Some(
+                    code @ (RDKafkaErrorCode::BadMessage
+                    | RDKafkaErrorCode::BadCompression
+                    | RDKafkaErrorCode::NotImplemented),
+                ),
+                Some(place),
+            ) => {
+                let next = self.next(place);
+                Err(position::unreadable(self.config, place, next, code))
             }
             _ => {
                 self.wait_for(error.to_string());
                 Ok(())
             }
         }
+    }
+
+    /// The next offset to read of a partition.
+    fn next(&self, place: &Place) -> i64 {
+        self.partitions
+            .get(place)
+            .map_or(0, |partition| partition.next)
     }
 
     fn fatal(&self, error: &KafkaError) -> SourceError {

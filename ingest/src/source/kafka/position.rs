@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{Context, Place};
@@ -142,6 +142,27 @@ pub(super) fn lost(
             "topic `{topic}` is to be read from offset {position}, but {what}; to go on with what \
              there is, give the source a new `group` and the process a new `state.dir`, whose \
              `start` then decides"
+        ),
+    }
+}
+
+/// The error for records that the client cannot unpack: reading on would lose them unseen.
+///
+/// They are no dead letters, as nobody has their bytes; the broker keeps them.
+pub(super) fn unreadable(
+    config: &KafkaConfig,
+    (topic, partition): &Place,
+    next: i64,
+    code: RDKafkaErrorCode,
+) -> SourceError {
+    SourceError::Position {
+        source_name: config.name.to_string(),
+        partition: u32::try_from(*partition).unwrap_or_default(),
+        reason: format!(
+            "topic `{topic}` cannot be read from offset {next} on: the records there cannot be \
+             unpacked ({code}); a new start tries again, and if they stay so, set the commit of \
+             group `{}` behind them and give the process a new `state.dir`",
+            config.group
         ),
     }
 }

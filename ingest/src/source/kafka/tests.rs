@@ -18,6 +18,7 @@ use crate::offset::{Outcome, Ticket, Tracker};
 use crate::source::{Assigned, Record, RecordBatch};
 
 mod hand_over;
+mod unreadable;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
