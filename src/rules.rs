@@ -16,6 +16,7 @@ use palisade_detect::pipeline::{self, Pipeline, placeholders};
 use palisade_detect::rule::parse::{self, Parsed, RuleDocument};
 use palisade_detect::rule::{RuleFile, RuleSet, lists as lists_of_rules};
 use palisade_detect::time::Timestamp;
+use palisade_ingest::log_type;
 
 use crate::cases;
 use crate::config::{Pipelines, Rules};
@@ -186,6 +187,11 @@ pub fn load(
     now: Timestamp,
 ) -> Loaded {
     load_from(rules, pipelines, options, (now, None), &mut |_| ())
+}
+
+/// Makes an engine ready for all log types, so that no event waits for it.
+pub fn prepare(engine: &Engine) {
+    engine.prepare(log_type::all());
 }
 
 /// As [`load`], with the rules as they are judged, for whoever explains them.

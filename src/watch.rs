@@ -90,7 +90,9 @@ impl reload::Files for RuleFiles {
 
     fn load(&self, now: Timestamp) -> Loaded {
         let (rules, pipelines) = (&self.config.rules, &self.config.pipelines);
-        rules::load(rules, pipelines, EngineOptions::default(), now)
+        let loaded = rules::load(rules, pipelines, EngineOptions::default(), now);
+        loaded.engine.iter().for_each(rules::prepare);
+        loaded
     }
 }
 

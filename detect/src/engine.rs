@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, SINGLE};
 use crate::correlation::CorrelationDef;
 use crate::diagnostic::Diagnostic;
-use crate::event::{Body, EventRef, Origin};
+use crate::event::{Body, EventRef, LogType, Origin};
 use crate::id::{self, Id};
 use crate::list::Lists;
 use crate::logsource::{Logsource, Routing};
@@ -190,6 +190,11 @@ impl Engine {
     pub fn correlation_count(&self) -> usize {
         let all = self.correlations.iter();
         all.filter(|one| one.rule.kind != SINGLE).count()
+    }
+
+    /// Makes ready to judge events of these log types, which the first of each would else wait for.
+    pub fn prepare(&self, log_types: impl Iterator<Item = &'static LogType>) {
+        self.programs.prepare(self, log_types);
     }
 
     /// Judges one event. A pure function of its arguments.

@@ -124,6 +124,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     io::stderr().write_all(findings.as_bytes())?;
     let engine = loaded.engine.filter(|engine| !engine.rules().is_empty());
     let engine = Arc::new(engine.context("no rule could be loaded")?);
+    rules::prepare(&engine);
     let mut totals = Totals {
         rules: engine.rules().len() + engine.correlation_count(),
         skipped: loaded.skipped,

@@ -51,12 +51,14 @@ impl Standing {
         ended.map(|filter| filter.meta.key().to_owned()).collect()
     }
 
-    /// The engine of what is left. Its problems were said when the files were read; `None` where a
+    /// The engine of what is left, ready to judge. Its problems were said when the files were read; `None` where a
     /// pipeline does not load.
     pub fn engine(&self) -> Option<Engine> {
         let pipelines = pipeline::parse(&self.maps).ok()?;
         let mut rules = self.rules.clone();
         pipeline::apply(&pipelines, &mut rules);
-        Some(Engine::compile(rules, self.options).0)
+        let (engine, _) = Engine::compile(rules, self.options);
+        super::prepare(&engine);
+        Some(engine)
     }
 }

@@ -9,11 +9,12 @@
 //! to the event's tree and the naive matcher, which therefore judge everything that raises an alert
 //! or a match. The walk can only be wrong by calling something false that is not.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
-use crate::event::{Body, EventRef, Reading};
-use crate::logsource::Logsource;
+use crate::event::{Body, EventRef, LogType, Reading};
+use crate::logsource::{Logsource, Routing};
 use crate::scan::{Index, Marked};
 
 mod condition;
@@ -21,6 +22,7 @@ mod core;
 mod guess;
 mod keywords;
 mod literals;
+mod meaning;
 mod memo;
 mod slot;
 mod state;
@@ -259,13 +261,48 @@ impl Routes {
 }
 
 impl Programs {
+    /// Compiles what judges the events of log types whose rules are all their own. Where rules judge
+    /// foreign events, too, nearly every log type would need a program of nearly all rules.
+    pub(super) fn prepare(
+        &self,
+        engine: &Engine,
+        log_types: impl Iterator<Item = &'static LogType>,
+    ) {
+        if engine.options.routing != Routing::Strict {
+            return;
+        }
+        let mut by_source: BTreeMap<&Logsource, Vec<usize>> = BTreeMap::new();
+        for (place, rule) in engine.compiled.iter().enumerate() {
+            by_source.entry(&rule.logsource).or_default().push(place);
+        }
+        for log_type in log_types.filter(|log_type| !log_type.logsources.is_empty()) {
+            let (readings, stated) = (log_type.readings, log_type.logsources);
+            let admits = |source: &Logsource| source.admits(stated, Routing::Strict);
+            let sources = by_source.iter().filter(|(source, _)| admits(source));
+            let mut rules: Vec<usize> = sources.flat_map(|(_, places)| places).copied().collect();
+            rules.sort_unstable();
+            if !rules.is_empty() {
+                self.compile(engine, rules, readings);
+            }
+        }
+    }
+
     /// The program for a log source and way of reading, compiled when it is first asked for.
     fn program(&self, engine: &Engine, event: &EventRef<'_>) -> Option<Arc<Program>> {
         let routing = engine.options.routing;
         let rules = engine.compiled.iter().enumerate();
         let admitted = rules.filter(|(_, rule)| rule.logsource.admits(event.logsources, routing));
         let rules: Vec<usize> = admitted.map(|(place, _)| place).collect();
-        let readings = event.log_type.readings;
+        self.compile(engine, rules, event.log_type.readings)
+    }
+
+    /// The program of these rules, by ascending places, for a way of reading.
+    fn compile(
+        &self,
+        engine: &Engine,
+        rules: Vec<usize>,
+        readings: &'static [(&'static str, Reading)],
+    ) -> Option<Arc<Program>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let of_rules = |one: &&Known| one.rules == rules;
         let same = |one: &&Known| of_rules(one) && std::ptr::eq(one.readings, readings);

@@ -10,7 +10,7 @@ use crate::rule::text::{Part, SigmaText};
 use crate::value::Text;
 
 /// A compiled pattern.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
     case: Case,
     /// Segments between runs; one segment means that there is no run.
@@ -33,12 +33,12 @@ pub(crate) enum Shape<'g> {
 }
 
 /// A piece of fixed length.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Segment {
     pieces: Vec<Piece>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Literal(String),
     AnyOne,

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::condition::{Clause, Condition, Trigger};
 use super::keywords::Keywords;
+use super::meaning::Meaning;
 use super::slot::Slot;
 use crate::naive::{Check, Glob, Matcher, Node, Shape, Test};
 use crate::rule::Expr;
@@ -89,7 +90,9 @@ impl Core {
                 }
             }
         }
-        let (paths, mut slots): (Vec<String>, Vec<Slot>) = compiler.slots.into_iter().unzip();
+        let slots = compiler.slots.into_iter();
+        let slots = slots.map(|(path, slot)| (path.to_owned(), slot));
+        let (paths, mut slots): (Vec<String>, Vec<Slot>) = slots.unzip();
         for slot in &mut slots {
             slot.build()?;
         }
@@ -159,10 +162,10 @@ impl Lists {
 }
 
 #[derive(Debug, Default)]
-struct Compiler {
-    slots: IndexMap<String, Slot>,
+struct Compiler<'m> {
+    slots: IndexMap<&'m str, Slot>,
     /// Predicates by slot and test.
-    known: HashMap<(u32, String), u32>,
+    known: HashMap<(u32, Meaning<'m>), u32>,
     /// What each predicate costs as a trigger.
     costs: Vec<u64>,
     /// For each predicate that reads JSON text the slot of its field.
@@ -177,8 +180,8 @@ const KEYWORD_WEIGHT: u64 = 1_000;
 /// Instead of a slot: all values.
 const KEYWORD: u32 = u32::MAX;
 
-impl Compiler {
-    fn condition(&mut self, matcher: &Matcher, condition: &Expr) -> Condition {
+impl<'m> Compiler<'m> {
+    fn condition(&mut self, matcher: &'m Matcher, condition: &Expr) -> Condition {
         let mut all = |parts: &[Expr]| -> Vec<Condition> {
             parts
                 .iter()
@@ -197,7 +200,7 @@ impl Compiler {
         }
     }
 
-    fn node(&mut self, node: &Node) -> Condition {
+    fn node(&mut self, node: &'m Node) -> Condition {
         match node {
             Node::All(parts) => Condition::All(parts.iter().map(|part| self.node(part)).collect()),
             Node::Any(parts) => Condition::Any(parts.iter().map(|part| self.node(part)).collect()),
@@ -205,7 +208,7 @@ impl Compiler {
         }
     }
 
-    fn check(&mut self, check: &Check) -> Condition {
+    fn check(&mut self, check: &'m Check) -> Condition {
         let met = match &check.target {
             Target::Keywords => {
                 let tests = check.tests.iter().map(|test| self.keyword(test));
@@ -235,14 +238,14 @@ impl Compiler {
         }
     }
 
-    fn slot(&mut self, path: &str) -> u32 {
-        let entry = self.slots.entry(path.to_owned());
+    fn slot(&mut self, path: &'m str) -> u32 {
+        let entry = self.slots.entry(path);
         let place = entry.index();
         entry.or_default();
         u32::try_from(place).expect("fewer fields than bytes of rules")
     }
 
-    fn test(&mut self, slot: u32, test: &Arc<Test>) -> Condition {
+    fn test(&mut self, slot: u32, test: &'m Arc<Test>) -> Condition {
         match &**test {
             Test::Exists(true) => Condition::Found(slot),
             Test::Exists(false) => Condition::Not(Box::new(Condition::Found(slot))),
@@ -256,7 +259,7 @@ impl Compiler {
     }
 
     /// A test on all values of the event.
-    fn keyword(&mut self, test: &Arc<Test>) -> Condition {
+    fn keyword(&mut self, test: &'m Arc<Test>) -> Condition {
         let (literal, suffices) = match &**test {
             Test::AnyOf(tests) => {
                 return Condition::Any(tests.iter().map(|test| self.keyword(test)).collect());
@@ -274,7 +277,7 @@ impl Compiler {
         if literal.is_empty() {
             return Condition::Unknown;
         }
-        let key = (KEYWORD, name(test));
+        let key = (KEYWORD, Meaning(test));
         if let Some(known) = self.known.get(&key) {
             return Condition::Predicate(*known);
         }
@@ -286,8 +289,8 @@ impl Compiler {
         Condition::Predicate(predicate)
     }
 
-    fn predicate(&mut self, slot: u32, test: &Arc<Test>) -> u32 {
-        let key = (slot, name(test));
+    fn predicate(&mut self, slot: u32, test: &'m Arc<Test>) -> u32 {
+        let key = (slot, Meaning(test));
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
@@ -298,19 +301,6 @@ impl Compiler {
         self.slots[slot as usize].add(test, predicate);
         self.known.insert(key, predicate);
         predicate
-    }
-}
-
-/// Equal for tests that mean the same.
-fn name(test: &Arc<Test>) -> String {
-    match &**test {
-        // An expression does not show its flags, a list is long.
-        Test::Regex(_) | Test::InList(..) => format!("{:p}", Arc::as_ptr(test)),
-        Test::Glob(glob) => match glob.shape() {
-            Shape::Other(_) => format!("{glob:?}"),
-            shape => format!("{:?} {shape:?}", glob.case()),
-        },
-        other => format!("{other:?}"),
     }
 }
 
