@@ -49,6 +49,11 @@ fn stands_alone(text: &str, at: usize, c: char) -> bool {
 /// The first character of a text that belongs into none which people read, if there is one: a control
 /// other than white space, or a character that turns text around.
 pub(crate) fn unreadable(text: &str) -> Option<(usize, char)> {
+    // Without a control and beyond ASCII there is nothing to look for, and texts are mostly so.
+    let plain = |byte: u8| (b' '..0x7f).contains(&byte) || matches!(byte, b'\t' | b'\n' | b'\r');
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        return None;
+    }
     let wrong = |c: char| turns(c) || is_control(c) && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
     text.char_indices().find(|(_, c)| wrong(*c))
 }

@@ -78,8 +78,11 @@ pub fn for_cases(rules: &Rules) -> ForCases {
     let (judged, left_out) = fates(list, metas);
     let of_lists = lists::load(paths.iter().map(PathBuf::as_path), &mut set);
     problems.extend(of_lists.problems);
-    let mut excluded: BTreeSet<Arc<str>> =
-        chosen.others.iter().map(|path| walk::name(path)).collect();
+    let mut excluded: BTreeSet<Arc<str>> = chosen
+        .others
+        .iter()
+        .map(|found| walk::name(&found.path))
+        .collect();
     for name in names().take(wanted) {
         excluded.remove(name);
     }

@@ -1,13 +1,13 @@
 //! The rule files that the configuration wants, by the patterns over their paths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use palisade_detect::diagnostic::{self, Diagnostic, code};
 use palisade_detect::rule::RuleFile;
 
 use super::pattern;
-use super::walk::{Walk, cases, name};
+use super::walk::{Found, Walk, cases, name};
 use crate::config::rules::{Pattern, RulePath};
 
 /// The rule files of a choice, in load order, of which only those that are wanted are read.
@@ -17,9 +17,9 @@ pub(super) struct Chosen {
     /// For each of them the place of the path that wants it.
     pub(super) wanted_by: Vec<usize>,
     /// Files that a path does not want; another may.
-    pub(super) others: Vec<PathBuf>,
+    pub(super) others: Vec<Found>,
     /// Where the files that are wanted stand.
-    seen: BTreeSet<PathBuf>,
+    seen: HashSet<PathBuf>,
     /// Links among them that lead out of their folder.
     outside: BTreeSet<PathBuf>,
     /// What cannot be read, and patterns that match nothing.
@@ -36,7 +36,7 @@ pub(super) fn choose(paths: &[RulePath]) -> Chosen {
         let found = walk.paths_of(&path.path);
         let relative: Vec<String> = found
             .iter()
-            .map(|file| relative(file, &path.path))
+            .map(|file| relative(&file.path, &path.path))
             .collect();
         for pattern in path.include.iter().chain(&path.exclude) {
             walk.problems.extend(unused(pattern, &relative));
@@ -71,7 +71,7 @@ impl Chosen {
             files: Vec::new(),
             wanted_by: Vec::new(),
             others: Vec::new(),
-            seen: BTreeSet::new(),
+            seen: HashSet::new(),
             outside: BTreeSet::new(),
             problems,
         }
@@ -81,7 +81,8 @@ impl Chosen {
     pub(super) fn cases(&self, paths: &[RulePath]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.path.clone()).collect();
         let (mut found, problems) = cases(&paths);
-        let others: BTreeSet<String> = self.others.iter().map(|file| stem(&name(file))).collect();
+        let others = self.others.iter();
+        let others: BTreeSet<String> = others.map(|file| stem(&name(&file.path))).collect();
         found.retain(|file| !others.contains(&stem(&file.name)));
         (found, problems)
     }

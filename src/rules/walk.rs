@@ -1,6 +1,7 @@
 //! Rule files under folders, in load order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ const SKIPPED_FOLDERS: [&str; 2] = ["pipelines", "lists"];
 pub fn walk(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
     let mut walk = Walk::default();
     for path in paths {
-        for path in walk.paths_of(path) {
-            if let Err(over) = walk.file(&path) {
+        for found in walk.paths_of(path) {
+            if let Err(over) = walk.file(&found) {
                 walk.problems.push(over);
                 return (Vec::new(), walk.problems);
             }
@@ -56,13 +57,14 @@ pub(super) fn cases(paths: &[PathBuf]) -> (Vec<RuleFile>, Vec<Diagnostic>) {
             found.extend(walk.paths_of(path));
         } else {
             let beside = ["cases.yml", "cases.yaml"].map(|end| path.with_extension(end));
-            found.extend(beside.into_iter().filter(|path| path.is_file()));
+            let beside = beside.into_iter().filter(|path| path.is_file());
+            found.extend(beside.map(Found::new));
         }
     }
     // What keeps a folder from being read is reported with its rules.
     walk.problems.clear();
-    for path in found {
-        if let Err(over) = walk.file(&path) {
+    for found in found {
+        if let Err(over) = walk.file(&found) {
             walk.problems.push(over);
             return (Vec::new(), walk.problems);
         }
@@ -93,10 +95,13 @@ pub(super) fn read(path: &Path) -> Result<RuleFile, Diagnostic> {
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a pipe would wait for whoever writes to it.
-    if !fs::metadata(path)?.is_file() {
+    let facts = fs::metadata(path)?;
+    if !facts.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let mut bytes = Vec::new();
+    let size = usize::try_from(facts.len()).unwrap_or(usize::MAX);
+    // With room for one byte more, the end is found without growing.
+    let mut bytes = Vec::with_capacity(size.min(FILE_BYTES_MAX).saturating_add(1));
     let file = File::open(path)?;
     file.take(FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)?;
@@ -108,10 +113,20 @@ pub(super) struct Walk {
     pub(super) files: Vec<RuleFile>,
     bytes: usize,
     pub(super) problems: Vec<Diagnostic>,
-    pub(super) seen: BTreeSet<PathBuf>,
+    /// Where files stand that were read.
+    pub(super) seen: HashSet<PathBuf>,
     /// Links that lead out of the folder they were found in; they are not read.
     pub(super) outside: BTreeSet<PathBuf>,
     wanted: Wanted,
+}
+
+/// A file that is to be read.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// Where it really stands, if that is known without asking: it is no link, and neither is what led
+    /// to it.
+    real: Option<PathBuf>,
 }
 
 /// What is known of a folder that was given while it is walked.
@@ -124,11 +139,17 @@ struct Root {
     circles: usize,
 }
 
+impl Found {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, real: None }
+    }
+}
+
 impl Walk {
     /// The files that a path stands for, in load order.
-    pub(super) fn paths_of(&mut self, path: &Path) -> Vec<PathBuf> {
+    pub(super) fn paths_of(&mut self, path: &Path) -> Vec<Found> {
         if !path.is_dir() {
-            return vec![path.to_owned()];
+            return vec![Found::new(path.to_owned())];
         }
         let mut found = Vec::new();
         let mut root = Root {
@@ -146,13 +167,14 @@ impl Walk {
             self.problems.push(problem.with_help(help));
         }
         // By the relative path as one text, which is how the files stand in a listing.
-        found.sort_by_cached_key(|file| name(file.strip_prefix(path).unwrap_or(file)));
+        let relative = |file: &Found| name(file.path.strip_prefix(path).unwrap_or(&file.path));
+        found.sort_by_cached_key(relative);
         found
     }
 
     /// Collects the rule files below a folder, unless it was entered under another name:
     /// links between a few folders would make ways without number.
-    fn folder(&mut self, folder: &Path, depth: usize, root: &mut Root, found: &mut Vec<PathBuf>) {
+    fn folder(&mut self, folder: &Path, depth: usize, root: &mut Root, found: &mut Vec<Found>) {
         let entries = folder
             .canonicalize()
             .and_then(|real| Ok((real, fs::read_dir(folder)?)));
@@ -160,7 +182,7 @@ impl Walk {
             Ok(both) => both,
             Err(error) => return self.problems.push(unreadable(folder, &error)),
         };
-        if !root.entered.insert(real) {
+        if !root.entered.insert(real.clone()) {
             return self.circle(folder, root);
         }
         if depth >= FOLDER_DEPTH_MAX {
@@ -171,35 +193,35 @@ impl Walk {
                 .push(Diagnostic::error(code::FILE_UNREADABLE, &place, message));
             return;
         }
-        let mut paths = Vec::new();
+        let mut inside: Vec<(OsString, Kind)> = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) => paths.push(entry.path()),
+                Ok(entry) => inside.push((entry.file_name(), Kind::of(&entry))),
                 Err(error) => self.problems.push(unreadable(folder, &error)),
             }
         }
         // Under which of its names a folder is entered must not depend on the file system.
-        paths.sort();
-        for path in paths {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            let name = name.unwrap_or_default();
+        inside.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (file_name, kind) in inside {
+            let path = folder.join(&file_name);
+            let name = file_name.to_string_lossy();
             if name.starts_with('.') {
                 continue;
             }
-            if root.is_left_by(&path) {
+            let is_dir = || kind == Kind::Folder || kind == Kind::Unsure && path.is_dir();
+            if kind == Kind::Unsure && root.is_left_by(&path) {
                 // Whoever wants it is told.
-                if path.is_dir() || self.wanted.includes(&name) {
+                if is_dir() || self.wanted.includes(&name) {
                     self.outside.insert(path.clone());
-                    found.push(path);
+                    found.push(Found::new(path));
                 }
-            } else if path.is_dir() {
-                if !SKIPPED_FOLDERS.contains(&name.as_str()) {
+            } else if is_dir() {
+                if !SKIPPED_FOLDERS.contains(&&*name) {
                     self.folder(&path, depth + 1, root, found);
                 }
             } else if self.wanted.includes(&name) {
-                found.push(path);
+                let real = (kind == Kind::File).then(|| real.join(&file_name));
+                found.push(Found { path, real });
             }
         }
     }
@@ -222,7 +244,7 @@ impl Walk {
     ///
     /// # Errors
     /// When the set is over a limit with it.
-    pub(super) fn file(&mut self, path: &Path) -> Result<(), Diagnostic> {
+    pub(super) fn file(&mut self, Found { path, real }: &Found) -> Result<(), Diagnostic> {
         if self.outside.contains(path) {
             let error = io::Error::other("it is a link that leads out of the folder of rules");
             self.problems.push(unreadable(path, &error).with_help(
@@ -230,7 +252,8 @@ impl Walk {
             ));
             return Ok(());
         }
-        if let Ok(real) = path.canonicalize()
+        let real = real.clone().or_else(|| path.canonicalize().ok());
+        if let Some(real) = real
             && !self.seen.insert(real)
         {
             return Ok(());
@@ -255,6 +278,25 @@ impl Walk {
             Err(problem) => self.problems.push(problem),
         }
         Ok(())
+    }
+}
+
+/// What an entry of a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+    /// A link, or something that must be asked.
+    Unsure,
+}
+
+impl Kind {
+    fn of(entry: &fs::DirEntry) -> Self {
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => Self::File,
+            Ok(kind) if kind.is_dir() => Self::Folder,
+            _ => Self::Unsure,
+        }
     }
 }
 

@@ -142,7 +142,11 @@ fn written(bytes: &[u8]) -> usize {
     let mut documents = 0;
     // Whether the document that is looked at was counted.
     let mut counted = false;
-    for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes).chain([bytes.len()]);
+    let mut start = 0;
+    for end in ends {
+        let line = bytes.get(start..end).unwrap_or_default();
+        start = end + 1;
         let edge = line.strip_prefix(b"---").or(line.strip_prefix(b"..."));
         let edge = edge.filter(|rest| rest.first().is_none_or(u8::is_ascii_whitespace));
         let said = edge.unwrap_or(line).trim_ascii_start();

@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
         })?;
         let text = whole.strip_prefix(BOM).unwrap_or(whole);
         let skipped = whole.len() - text.len();
-        if let Some((at, c)) = text.char_indices().find(|(_, c)| forbidden(*c)) {
+        if let Some((at, c)) = first_forbidden(text) {
             let (lead, _) = text.split_at(at);
             let mut place = place_after(&file, lead, c.len_utf8());
             place.span = place.span.start + skipped..place.span.end + skipped;
@@ -132,7 +132,8 @@ impl<'a> Source<'a> {
     pub(super) fn line_from(&self, start: Marker) -> Place {
         let from = self.byte(start.index());
         let rest = self.text.get(from..).unwrap_or_default();
-        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes());
+        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         self.at(start, from..from + line.trim_end().len())
     }
 
@@ -233,6 +234,10 @@ fn quoted(written: &str) -> Option<usize> {
 
 /// The offset of the first line that opens more block collections than [`LINE_DEPTH_MAX`].
 fn too_deep(text: &str) -> Option<usize> {
+    // Each of them takes two bytes.
+    if text.len() <= 2 * LINE_DEPTH_MAX {
+        return None;
+    }
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let mut opened = 0;
@@ -272,6 +277,16 @@ fn turned(place: &Place, c: char) -> Diagnostic {
         "take it away; a value that needs it is written `\\u{number:04x}` in double quotes, so that it \
          can be seen"
     ))
+}
+
+/// The first character of a text that YAML refuses, with its place.
+fn first_forbidden(text: &str) -> Option<(usize, char)> {
+    // Every character that is refused is a control or has more than one byte; most files have neither.
+    let plain = |byte: u8| (b' '..0x7f).contains(&byte) || matches!(byte, b'\t' | b'\n' | b'\r');
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        return None;
+    }
+    text.char_indices().find(|(_, c)| forbidden(*c))
 }
 
 /// Whether YAML 1.2.2 section 5.1 refuses the character. The parser would take NUL for the end of

@@ -75,6 +75,10 @@ mod tests {
     use crate::rule::parse::parse;
 
     /// How many tests an item with these values has, and how many meanings they have.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "expressions keep caches, of which equality knows nothing"
+    )]
     fn counts(item: &str) -> (usize, usize) {
         let rule = format!(
             "title: T\nlogsource:\n  product: p\ndetection:\n  s:\n    {item}\n  condition: s\n"
