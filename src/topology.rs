@@ -18,6 +18,8 @@
 //!  [ deliveries ]       a cursor a sink, one batch at a time
 //! ```
 //!
+//! What an operator must know goes from every stage to the alerts, too (`alarms`).
+//!
 //! Beside the flow stand the rules: read again when their files change, and swapped in between two
 //! batches (`in_force`, `reload`).
 //!
@@ -33,6 +35,8 @@ use crate::log::sqlite::SqliteLog;
 use crate::log::{Log, Stream};
 
 pub mod parts;
+pub mod operational;
+pub mod alarms;
 pub mod stage;
 pub mod dead;
 pub mod intake;
@@ -81,9 +85,11 @@ impl Parts {
         } = self;
         let log: Arc<dyn Log> = Arc::<SqliteLog>::clone(&self.log);
         site.metrics.follow_alerts(log.watch(Stream::Alerts));
+        site.alarms.begin(&*log).await?;
         let mut tasks = Tasks::default();
 
         let stop_deliveries = tasks.deliver(self.sinks, &log, &site);
+        let stop_alarms = tasks.say(&log, &site);
 
         let (folds, in_force) = rebuild(context, engine).await?;
         let (folded, passed) = (folds.folded(), folds.passed());
@@ -97,11 +103,8 @@ impl Parts {
             traits: Arc::clone(&traits),
             site: site.clone(),
         };
-        let (queues, judges) = judge::start(judge::count(), &context, &out)?;
+        let queues = tasks.judge(&context, &out)?;
         drop(out);
-        for judge in judges {
-            tasks.watch(Part::Judge, judge);
-        }
 
         let context = IntakeContext {
             durable: log.finished().await?,
@@ -140,6 +143,7 @@ impl Parts {
             stop_rules,
             stop_sources: Arc::default(),
             stop_folds,
+            stop_alarms,
             stop_deliveries,
         }
         .read(sources)

@@ -24,6 +24,7 @@ use crate::time::{Span, Timestamp};
 pub use crate::matches::KEY_PARTITIONS;
 pub use key::GroupKey;
 pub use report::{ENTITIES_MAX, EVIDENCE_EVENTS_MAX};
+pub use watermark::Stalled;
 
 use apply::Mark;
 use lane::{Input, Lane};
@@ -202,6 +203,12 @@ impl Fold {
     /// registered partition has ticked.
     pub fn watermark(&self) -> Option<Timestamp> {
         self.clocks.low()
+    }
+
+    /// Partitions of sources that are silent while others go on, so that no correlation waits for them:
+    /// a function of the log alone, and the same in every key partition.
+    pub fn stalled(&self) -> Vec<Stalled> {
+        self.clocks.stalled()
     }
 
     /// Slots in use: elements held, and one for each group that only remembers an alert.

@@ -15,13 +15,12 @@ use crate::config::{Pipelines, Rules};
 use crate::exit::Exit;
 use crate::log::sqlite::AlertsReader;
 use crate::rules::{self, Listed, Loaded, State};
+use crate::topology::operational::OPERATIONAL;
 
 mod table;
 
 /// Most alerts read at once: short transactions, bounded memory.
 const PAGE_ALERTS: usize = 1_000;
-/// The kind of alerts that the program raises about itself.
-const OPERATIONAL: &str = "operational";
 
 const EXAMPLES: &str = "\
 Examples:

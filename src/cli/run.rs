@@ -19,7 +19,8 @@ use crate::rules::Standing;
 use crate::telemetry::{self, Form};
 use crate::topology::Site;
 use crate::topology::build::{self, Stdout};
-use crate::topology::reload::{Files as _, Fingerprint, Reload, Trigger};
+use crate::topology::operational::Kind;
+use crate::topology::reload::{self, Files as _, Fingerprint, Reload, Trigger};
 use crate::watch::RuleFiles;
 
 const EXAMPLES: &str = "\
@@ -71,6 +72,12 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         return Err(error.context(Exit::Usage));
     }
     rules.report(&site.metrics, &site.health);
+    if let Some(text) = rules.skipped_text() {
+        let title = "Rules cannot be honoured and detect nothing";
+        let notice = reload::load_failed(known, title, text);
+        site.alarms
+            .raise(notice.with_label("skipped", &rules.skipped));
+    }
     let engine = rules.engine.ok_or_else(|| {
         anyhow!("a processing pipeline does not load, and without it no rule means what it says")
             .context(Exit::Usage)
@@ -124,6 +131,7 @@ async fn run(config: &Config, started: Started, stdout: Stdout, site: Site) -> a
         .await
         .map_err(|error| {
             let exit = build::exit(&error);
+            tell(exit);
             anyhow::Error::new(error).context(exit)
         })?;
     // Dropped at the end of the run: no events come any more.
@@ -151,12 +159,25 @@ async fn run(config: &Config, started: Started, stdout: Stdout, site: Site) -> a
     tracing::info!(address = %server.address(), "metrics and health");
     let failed = |failure: crate::topology::shutdown::Failure| {
         let exit = failure.exit();
+        tell(exit);
         anyhow::Error::new(failure).context(exit)
     };
     let running = parts.start().await.map_err(failed)?;
     health.ready(TOPOLOGY);
     tracing::info!(state = %config.state.dir.display(), "running");
     running.run(signals).await.map_err(failed)
+}
+
+/// Says where the runbook has what to do about an end that no alert can tell of: the state cannot be
+/// written any more.
+fn tell(exit: Exit) {
+    let kind = match exit {
+        Exit::Held => Kind::SecondInstance,
+        Exit::StateGap => Kind::StateGap,
+        _ => return,
+    };
+    let (problem, runbook) = (kind.as_str(), kind.runbook());
+    tracing::error!(problem, runbook, "{exit}");
 }
 
 fn duration(span: Span) -> Duration {

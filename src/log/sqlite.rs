@@ -30,7 +30,7 @@ pub use alerts::{AlertsReader, Found};
 pub use deployment::Deployment;
 pub use retention::{
     ALERTS_KEPT, BYTES_MAX, DEAD_KEPT, DEAD_KEPT_AT_LEAST, MATCHES_KEPT_AT_LEAST,
-    MATCHES_KEPT_BEYOND, Retention, TRIM_ROWS, Trimmed,
+    MATCHES_KEPT_BEYOND, Retention, TRIM_ROWS, Trimmed, TrimmedEarly,
 };
 
 use self::lock::StateLock;
@@ -240,6 +240,11 @@ impl SqliteLog {
     /// Whether an append waits for space: sources pause, and the operator must act.
     pub fn storage_full(&self) -> watch::Receiver<bool> {
         self.shared.full().subscribe()
+    }
+
+    /// What went before its time since the log was opened, as `max_bytes` was reached.
+    pub fn trimmed_early(&self) -> watch::Receiver<TrimmedEarly> {
+        self.shared.trimmed_early().subscribe()
     }
 
     /// Bytes of the write-ahead log. It grows without bound while a foreign program keeps a read

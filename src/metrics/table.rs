@@ -163,7 +163,7 @@ table! {
     queue_capacity: IntGaugeVec, "palisade_queue_capacity", ["queue"];
     /// Bytes of SQLite's write-ahead log, once a minute.
     wal: IntGaugeVec, "palisade_state_wal_bytes", [];
-    /// Breaks of a promise that were found and said, such as `state_gap`.
+    /// What an operator must know and was said, such as `state_gap`; `docs/runbook.md` has every kind.
     problems: IntCounterVec, "palisade_problems_total", ["kind"];
 
     /// Alerts in the log since this process started, or waiting then, that the sink must answer for.

@@ -9,14 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use palisade_detect::time::{TICKS_PER_SECOND, Timestamp};
 use palisade_ingest::reject::Reason;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Site;
+use super::operational::{Kind, Notice};
 
 /// How often a stopped source looks whether it may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Fewest events of a window whose times say something of a source.
+const CLAMPED_EVENTS_MIN: u64 = 1_000;
+
+/// Share of the events of a window, in percent, that may state an unlikely time without a word.
+const CLAMPED_PERCENT: u64 = 20;
 
 /// When dead letters stop a source.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +55,12 @@ pub struct Counts {
     pub records: u64,
     /// Records parked, by the reason of their first reject.
     pub parked: BTreeMap<Reason, u64>,
+    /// Events judged.
+    pub events: u64,
+    /// Events whose time was missing or out of bounds.
+    pub clamped: u64,
+    /// When the broker took the newest record.
+    pub newest: Option<Timestamp>,
 }
 
 /// The last window of one source; pure.
@@ -56,6 +70,8 @@ struct Window {
     sum: Counts,
     /// Partitions whose next batch is held.
     held: usize,
+    /// The day, by the data's own time, for which unlikely times were last said.
+    clamped_day: Option<i64>,
 }
 
 impl Window {
@@ -73,6 +89,8 @@ impl Window {
             .pop_front_if(|(at, _)| now.saturating_sub(*at) >= limits.window)
         {
             self.sum.records -= old.records;
+            self.sum.events -= old.events;
+            self.sum.clamped -= old.clamped;
             for (reason, count) in old.parked {
                 *self.sum.parked.entry(reason).or_default() -= count;
             }
@@ -87,12 +105,44 @@ impl Window {
             }
         }
         self.sum.records = records;
+        self.sum.events += batch.events;
+        self.sum.clamped += batch.clamped;
         for (reason, count) in &batch.parked {
             *self.sum.parked.entry(*reason).or_default() += count;
         }
         self.batches.push_back((now, batch.clone()));
         Ok(())
     }
+
+    /// The day for which it is to be said that many events have unlikely times; once a day, by the
+    /// data's own time.
+    fn clamped(&mut self, newest: Option<Timestamp>) -> Option<i64> {
+        let Counts {
+            events, clamped, ..
+        } = self.sum;
+        if events < CLAMPED_EVENTS_MIN || clamped.saturating_mul(100) <= events * CLAMPED_PERCENT {
+            return None;
+        }
+        let day = newest?.ticks() / (86_400 * TICKS_PER_SECOND);
+        (self.clamped_day.replace(day) != Some(day)).then_some(day)
+    }
+}
+
+/// What is said of a source of whose events many state no time or one that cannot be true.
+fn clamped(source: &str, day: i64, sum: &Counts) -> Notice {
+    let (events, clamped) = (sum.events, sum.clamped);
+    Notice::new(
+        Kind::TimeClampedRate,
+        (format!("source {source}"), day),
+        format!("Source `{source}`: many events state no time, or one that cannot be true"),
+        format!(
+            "more than {CLAMPED_PERCENT} % of the events of the last minutes; correlations take the \
+             time at which the broker took them instead"
+        ),
+    )
+    .with_label("source", &source)
+    .with_label("events", &events)
+    .with_label("clamped", &clamped)
 }
 
 #[expect(
@@ -148,6 +198,9 @@ impl Breakers {
                     window.held -= 1;
                     self.let_go(source, window.held);
                 }
+                if let Some(day) = window.clamped(batch.newest) {
+                    self.site.alarms.raise(clamped(source, day, &window.sum));
+                }
                 Flow::On
             }
             Err(_) if self.given_up.load(Ordering::Relaxed) => Flow::GivenUp,
@@ -155,7 +208,7 @@ impl Breakers {
                 if held.is_none() {
                     *held = Some(now);
                     window.held += 1;
-                    self.trip(source, reason);
+                    self.trip(source, reason, batch.newest);
                 }
                 Flow::Held
             }
@@ -192,16 +245,21 @@ impl Breakers {
         }
     }
 
-    fn trip(&self, source: &str, reason: Reason) {
+    fn trip(&self, source: &str, reason: Reason, newest: Option<Timestamp>) {
         let reason = reason.as_str();
-        tracing::error!(
-            problem = "dead_letter_breaker",
-            source,
-            reason,
+        let hour = newest.map_or(0, |time| time.ticks() / (3_600 * TICKS_PER_SECOND));
+        let notice = Notice::new(
+            Kind::DeadLetterBreaker,
+            (format!("source {source}, reason {reason}"), hour),
+            format!("Source `{source}` is held back: too many records are `{reason}`"),
             "too many records would become dead letters; the source goes on with one batch a window \
-             until they are few, or until `dead_letters.breaker` allows more"
+             until they are few, or until `dead_letters.breaker` allows more",
         );
-        self.site.metrics.problem("dead_letter_breaker");
+        self.site.alarms.raise(
+            notice
+                .with_label("source", &source)
+                .with_label("reason", &reason),
+        );
         let why = format!("the source is held back: too many records are `{reason}`");
         self.site.health.not_ready(&part(source), why);
     }
@@ -216,11 +274,14 @@ fn part(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::sqlite::{Options, SqliteLog};
+    use crate::log::{Log, Stream};
 
     fn counts(records: u64, parked: u64) -> Counts {
         Counts {
             records,
             parked: BTreeMap::from([(Reason::NotJson, parked)]),
+            ..Counts::default()
         }
     }
 
@@ -275,6 +336,31 @@ mod tests {
     }
 
     #[test]
+    fn unlikely_times_are_said_once_a_day_of_the_data() {
+        let mut window = Window::default();
+        let mut judged = |events, clamped, hours: i64| {
+            let batch = Counts {
+                records: events,
+                events,
+                clamped,
+                ..Counts::default()
+            };
+            let admitted = window.admit(SECOND, None, &batch, &Limits::default());
+            assert_eq!(admitted, Ok(()));
+            window.clamped(Some(Timestamp::from_unix_seconds(hours * 3_600)))
+        };
+        assert_eq!(judged(900, 900, 1), None, "too few to say anything");
+        assert_eq!(
+            judged(4_000, 0, 1),
+            None,
+            "900 of 4900 are not above a fifth"
+        );
+        assert_eq!(judged(100, 101, 1), Some(0));
+        assert_eq!(judged(100, 100, 23), None, "said for this day");
+        assert_eq!(judged(100, 100, 25), Some(1));
+    }
+
+    #[test]
     fn a_source_is_held_until_nothing_of_it_is() {
         let site = Site::default();
         let limits = Limits {
@@ -299,6 +385,31 @@ mod tests {
             assert_eq!(breakers.holds("hub"), still);
             assert_eq!(site.health.waiting().is_empty(), !still);
         }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_held_back_is_an_alert() {
+        let site = Site::default();
+        let breakers = Breakers::new(Limits::default(), site.clone());
+        let batch = Counts {
+            newest: Some(Timestamp::from_unix_seconds(7_200)),
+            ..counts(100, 100)
+        };
+        for held in [&mut None, &mut None] {
+            breakers.admit(&Arc::from("hub"), &batch, held);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(SqliteLog::open(dir.path(), Options::new(site.clock)).unwrap());
+        let (_stop, stopped) = tokio::sync::watch::channel(true);
+        let shared: Arc<dyn Log> = Arc::<SqliteLog>::clone(&log);
+        site.alarms.run(shared, stopped).await.unwrap();
+        let rows = log.read(Stream::Alerts, 1, 10).await.unwrap();
+        let [row] = &rows[..] else {
+            panic!("two partitions of one source are one alert")
+        };
+        let alert: palisade_detect::alert::Alert = serde_json::from_slice(&row.body).unwrap();
+        assert_eq!(alert.rule.name, "dead_letter_breaker");
+        assert_eq!(alert.labels["reason"], "not_json");
     }
 
     #[tokio::test]

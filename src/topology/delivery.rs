@@ -13,7 +13,9 @@ use palisade_sinks::sink::{Sink, SinkItem, SinkResult, Why};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::alarms::Alarms;
 use super::dead;
+use super::operational::{Kind, Notice};
 use crate::clock::Clock;
 use crate::log::{Append, AppendError, Log, Pos, ReadError, Row, Stream};
 use crate::metrics::Metrics;
@@ -29,6 +31,9 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// How often a sink that does not take alerts is said in the process log.
 const SAY_EVERY: Duration = Duration::from_mins(1);
+
+/// The class of what is blocked because too many alerts were refused.
+const DEAD_LETTER_BREAKER: &str = "dead_letter_breaker";
 
 /// Why a delivery stops; the process must stop with it.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,8 @@ pub struct Delivery {
     pub clock: Clock,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Where is said that an operator must act.
+    pub alarms: Arc<Alarms>,
     /// How long it waits for a sink that does not take alerts.
     pub pauses: Pauses,
 }
@@ -177,7 +184,7 @@ impl Delivery {
             pause = Some((
                 Pause::Blocked,
                 Why {
-                    class: "dead_letter_breaker",
+                    class: DEAD_LETTER_BREAKER,
                     message,
                 },
             ));
@@ -196,11 +203,15 @@ impl Delivery {
         }
         if let Some((pause, why)) = pause {
             self.metrics.sink_retried(&self.name, why.class);
-            self.say(pause, &why, way);
+            let next = batch.open().first().map_or(0, |item| item.pos);
+            self.say((pause, next), &why, way);
             return Ok(Some(pause));
         }
         if way.said_at.take().is_some() {
             tracing::info!(sink = self.name, "the sink takes alerts again");
+            for kind in [Kind::SinkBlocked, Kind::DeadLetterBreaker] {
+                self.alarms.over(kind, &subject(&self.name));
+            }
         }
         Ok(None)
     }
@@ -237,7 +248,7 @@ impl Delivery {
     }
 
     /// Says at most once a minute why a sink does not take alerts.
-    fn say(&self, pause: Pause, why: &Why, way: &mut Way) {
+    fn say(&self, (pause, next): (Pause, Pos), why: &Why, way: &mut Way) {
         let now = self.clock.elapsed();
         if way.said_at.is_some_and(|said| now < said + SAY_EVERY) {
             return;
@@ -245,9 +256,7 @@ impl Delivery {
         way.said_at = Some(now);
         let (sink, class, reason) = (&self.name, why.class, &why.message);
         match pause {
-            Pause::Blocked => {
-                tracing::error!(sink, class, reason, "sink_blocked: an operator must act");
-            }
+            Pause::Blocked => self.alarms.raise(blocked(sink, next, why)),
             Pause::Retry(_) => tracing::warn!(sink, class, reason, "the sink does not take alerts"),
         }
     }
@@ -297,6 +306,28 @@ impl Way {
             () = self.stopped() => Flow::On,
         }
     }
+}
+
+/// What is said of a sink that takes nothing until an operator acts. `next` is the alert that waits.
+fn blocked(sink: &str, next: Pos, why: &Why) -> Notice {
+    let kind = match why.class {
+        DEAD_LETTER_BREAKER => Kind::DeadLetterBreaker,
+        _ => Kind::SinkBlocked,
+    };
+    Notice::new(
+        kind,
+        (subject(sink), i64::try_from(next).unwrap_or(i64::MAX)),
+        format!("Sink `{sink}` takes no alerts until an operator acts"),
+        format!("{}; alerts wait in the log", why.message),
+    )
+    .with_label("sink", &sink)
+    .with_label("class", &why.class)
+    .with_label("next", &next)
+}
+
+/// How alerts name a sink.
+fn subject(sink: &str) -> String {
+    format!("sink {sink}")
 }
 
 /// The identities that sinks need, out of the canonical alert.

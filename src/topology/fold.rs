@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use palisade_detect::correlation::{
-    CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, StepError,
+    CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, Stalled, StepError,
 };
 use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Tick};
 use palisade_detect::time::Timestamp;
 use tokio::sync::watch;
 
 use crate::log::{AlertRow, Append, AppendError, BROADCAST, Log, Pos, ReadError, Row, Stream};
-use crate::topology::Site;
+use crate::topology::{Site, operational};
+
+mod stalled;
 
 /// Most records folded between two appends; bounds the memory of one page.
 const PAGE_RECORDS: usize = 1_000;
@@ -322,14 +324,19 @@ impl Folds {
                     return Err(unreadable(message).into());
                 }
             };
+            let ticks = matches!(record.body, Some(Body::Tick(_)));
+            let silent = ticks.then(|| self.parts[0].stalled());
             for part in parts {
                 self.fold(part, (row.pos, &record), &definitions, &mut page)?;
+            }
+            if let Some(silent) = silent {
+                self.tell_stalled(row.pos, &silent, &mut page);
             }
             self.newest = self.newest.max(newest(&record));
             if let Some(Body::Settings(settings)) = record.body {
                 self.settings = Some(settings);
                 page.moves = true;
-            } else if matches!(record.body, Some(Body::Tick(_))) {
+            } else if ticks {
                 page.moves = true;
                 self.tell_chains(row.pos, &definitions, &mut page);
             }
@@ -358,6 +365,24 @@ impl Folds {
             let record = Record::tick(Tick { marks: vec![mark] });
             let row = (BROADCAST, Bytes::from(matches::encode(&record)));
             page.step.matches.push(row);
+        }
+    }
+
+    /// Says which partitions of sources have fallen silent with the tick at `pos`, beside those that were
+    /// `before`. Every key partition sees the same ticks, so that the first one speaks for all.
+    fn tell_stalled(&self, pos: Pos, before: &[Stalled], page: &mut Page) {
+        if self.emitted.get(&0).is_some_and(|emitted| pos < *emitted) {
+            return;
+        }
+        let was = |now: &Stalled| {
+            let place = |one: &Stalled| (one.source.clone(), one.incarnation, one.partition);
+            before.iter().any(|one| place(one) == place(now))
+        };
+        for now in self.parts[0].stalled() {
+            if !was(&now) {
+                let alert = self.site.alarms.alert(stalled::notice(&now));
+                page.step.alerts.push(operational::row(alert));
+            }
         }
     }
 

@@ -26,9 +26,10 @@ use tokio::task::spawn_blocking;
 use super::appender::Ticks;
 use super::fold::{self, FoldError, Folds, Suppression};
 use super::inventory::{self, Change, Changes, Inventory};
+use super::operational::{self, Kind, Notice};
 use super::{Site, intake::Intake};
 use crate::log::sqlite::SqliteLog;
-use crate::log::{AlertRow, Append, BROADCAST, Log, Stream};
+use crate::log::{Append, BROADCAST, Log, Stream};
 
 /// Prefix of the facts that hold what correlations were compiled from, each under its version.
 const BODIES: &str = "bodies/";
@@ -221,10 +222,10 @@ impl InForce {
                 add(&mut settings, version, (lateness, retire_at));
             } else {
                 let correlation = definitions.get(&version).map_or("", |def| &*def.id);
-                tracing::warn!(
-                    correlation,
-                    "what the replaced correlation was is not known; its windows begin anew"
-                );
+                self.context
+                    .site
+                    .alarms
+                    .raise(version_missing(correlation, version));
             }
         }
         Ok((judging, settings))
@@ -286,13 +287,9 @@ impl InForce {
         };
         if let Some(change) = change {
             let bucket = log.bounds(Stream::Matches).await?.end;
-            let now = self.context.site.clock.now().to_string();
-            let alert = inventory::alert(change, self.inventory.digest(), bucket, now);
-            self.context.site.metrics.alert(&alert);
-            step.alerts.push(AlertRow {
-                body: Bytes::from(alert.to_line()),
-                alert_id: alert.alert_id,
-            });
+            let notice = inventory::notice(change, self.inventory.digest(), bucket);
+            let alert = self.context.site.alarms.alert(notice);
+            step.alerts.push(operational::row(alert));
         }
         log.append(step).await?;
         self.settings = settings;
@@ -316,6 +313,21 @@ impl InForce {
         self.ticks.send_replace(ticks);
         self.judges.send_replace(Arc::new(engine));
     }
+}
+
+fn version_missing(correlation: &str, version: Id) -> Notice {
+    let mut bucket = [0; 8];
+    bucket.copy_from_slice(&version.as_bytes()[..8]);
+    Notice::new(
+        Kind::RuleVersionMissing,
+        (
+            format!("correlation {correlation}"),
+            i64::from_le_bytes(bucket),
+        ),
+        format!("What correlation `{correlation}` was before its change is not known any more"),
+        "its windows begin anew: what was counted before the change is not counted on",
+    )
+    .with_label("version", &version)
 }
 
 /// Versions of `previous` that go on beside the correlations of `engine`, with their lateness and the

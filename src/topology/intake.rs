@@ -13,10 +13,11 @@ use palisade_ingest::offset::{Outcome, Ticket, Tracker};
 use palisade_ingest::source::{Assigned, Handler, RecordBatch, SourceError};
 use tokio::sync::mpsc::Sender;
 
-use crate::log::Finished;
+use crate::log::{AlertRow, Finished};
 use crate::topology::Site;
 use crate::topology::breaker::Breakers;
 use crate::topology::judge::Traits;
+use crate::topology::operational::{self, Kind, Notice};
 use crate::topology::order::{Line, Turn};
 
 /// Payload bytes in flight over all partitions at which sources stop reading.
@@ -38,6 +39,8 @@ pub struct Work {
     pub upto: i64,
     /// Its place among the batches of its partition.
     pub turn: Turn,
+    /// What is to be said before anything of the batch is: operational alerts.
+    pub alerts: Vec<AlertRow>,
 }
 
 /// Whether the state directory has been used before this start.
@@ -81,6 +84,8 @@ struct Partition {
     /// When that look was, on the monotonic clock.
     observed_at: Duration,
     revoked: bool,
+    /// What must be said before anything is read from it.
+    alerts: Vec<AlertRow>,
 }
 
 /// What the ticker says of one partition.
@@ -294,26 +299,23 @@ impl Intake {
     }
 
     /// Where to read on, of what the broker and the log say.
-    fn position(&self, at: &Assigned, committed: Option<i64>) -> Result<Option<i64>, SourceError> {
+    /// And what is to be said of it before.
+    fn position(
+        &self,
+        at: &Assigned,
+        committed: Option<i64>,
+    ) -> Result<(Option<i64>, Option<AlertRow>), SourceError> {
         let finished = self.durable(at);
         let (source, partition) = (&*at.source, at.partition);
         match (committed, finished) {
-            (None, finished) => Ok(finished),
+            (None, finished) => Ok((finished, None)),
             (Some(committed), Some(finished)) if committed > finished => {
-                self.context.site.metrics.problem("state_gap");
-                tracing::error!(
-                    problem = "state_gap",
-                    source,
-                    partition,
-                    committed,
-                    finished,
-                    "the log lost its end: the broker's commit is ahead of it; the source is read \
-                     again from `finished`, and alerts of the lost part may come back with other ids"
-                );
-                Ok(Some(finished))
+                let notice = lost_end(at, committed, finished);
+                let alert = self.context.site.alarms.alert(notice);
+                Ok((Some(finished), Some(operational::row(alert))))
             }
             // The commit may have been set back by hand, to read again: the lower one counts.
-            (Some(committed), Some(_)) => Ok(Some(committed)),
+            (Some(committed), Some(_)) => Ok((Some(committed), None)),
             (Some(committed), None) if self.context.state == StateAge::New => {
                 tracing::warn!(
                     source,
@@ -322,7 +324,7 @@ impl Intake {
                     "the state directory is new, but the group has a commit: reading goes on from \
                      the commit, without the correlations' memory of what was before"
                 );
-                Ok(Some(committed))
+                Ok((Some(committed), None))
             }
             (Some(committed), None) => {
                 self.context.site.metrics.problem("state_gap");
@@ -339,6 +341,25 @@ impl Intake {
             }
         }
     }
+}
+
+/// What is said of a log whose end is lost: the broker's commit is ahead of what it holds.
+fn lost_end(at: &Assigned, committed: i64, finished: i64) -> Notice {
+    let (source, partition) = (&*at.source, at.partition);
+    Notice::new(
+        Kind::StateGap,
+        (format!("source {source}, partition {partition}"), finished),
+        format!("The log lost its end: source `{source}`, partition {partition} is read again"),
+        format!(
+            "the broker's commit {committed} is ahead of the log, which ends at {finished}: records \
+             {finished} to {committed} are read again, and alerts of the lost part may come back with \
+             other ids"
+        ),
+    )
+    .with_label("source", &source)
+    .with_label("partition", &partition)
+    .with_label("from", &finished)
+    .with_label("to", &committed)
 }
 
 /// The time that an explicit look at the end vouches for: the newest append time read from the
@@ -360,7 +381,7 @@ impl Handler for Intake {
         at: &Arc<Assigned>,
         committed: Option<i64>,
     ) -> Result<Option<i64>, SourceError> {
-        let position = self.position(at, committed)?;
+        let (position, alert) = self.position(at, committed)?;
         let same = |other: &Assigned| {
             (&other.source, other.incarnation, other.partition)
                 == (&at.source, at.incarnation, at.partition)
@@ -380,6 +401,7 @@ impl Handler for Intake {
             observed: None,
             observed_at: self.context.site.clock.elapsed(),
             revoked: false,
+            alerts: alert.into_iter().collect(),
         };
         let earlier = partitions.insert(at.generation, partition);
         assert!(
@@ -404,7 +426,8 @@ impl Handler for Intake {
             return;
         };
         partition.tracker.begin_at(position);
-        if partition.known {
+        let alerts = std::mem::take(&mut partition.alerts);
+        if partition.known && alerts.is_empty() {
             return;
         }
         let turn = partition.line.turn();
@@ -419,6 +442,7 @@ impl Handler for Intake {
             tickets: Vec::new(),
             upto: position,
             turn,
+            alerts,
         });
     }
 
@@ -467,6 +491,7 @@ impl Handler for Intake {
             tickets,
             upto,
             turn,
+            alerts: Vec::new(),
         });
     }
 

@@ -2,24 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use palisade_detect::alert::{
-    Activity, Alert, Evidence, Product, RuleInfo, SCHEMA, Shared, Tenant,
-};
 use palisade_detect::engine::Engine;
-use palisade_detect::id::IdHasher;
-use palisade_detect::rule::Level;
+
+use super::operational::{Kind, Notice};
 
 /// Most rules of each kind of change that an alert names; it counts them all.
 const NAMED_MAX: usize = 20;
 
 /// Longest title that an alert names, in characters.
 const TITLE_CHARS_MAX: usize = 100;
-
-/// Whose alerts are those about Palisade itself.
-pub const TENANT: &str = "palisade";
-
-/// What the alert is about, in its id and as the id of its rule.
-const KIND: &str = "rules_changed";
 
 /// A rule set by rule id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -183,63 +174,19 @@ impl Change<'_> {
     }
 }
 
-/// The alert that says that the rules are others from here on. `bucket` is the position that it is
-/// about: rules may change there and back.
-pub fn alert(change: Change<'_>, digest: blake3::Hash, bucket: u64, now: String) -> Alert {
-    let hash = |tag: &str| IdHasher::new(tag).text(TENANT).text(KIND);
-    let subject = digest.to_hex();
-    let id = hash("op1")
-        .text(&subject)
-        .number(i64::try_from(bucket).unwrap_or(i64::MAX))
-        .finish();
-    let mut labels = change.labels();
-    labels.insert("rule_set".to_owned(), subject.to_string());
-    Alert {
-        schema: SCHEMA.to_owned(),
-        alert_id: id.to_string(),
-        revision: 0,
-        activity: Activity::Create,
-        external_id: None,
-        dedupe_key: hash("dk1").finish().to_string(),
-        group: None,
-        emitted_at: now.clone(),
-        first_event_at: Some(now.clone()),
-        last_event_at: Some(now),
-        title: change.title(),
-        description: Some(change.description().into()),
-        severity: Level::Informational,
-        status: "new".to_owned(),
-        rule: RuleInfo {
-            id: format!("palisade.{KIND}"),
-            version: hash("rv1").finish().to_string(),
-            name: KIND.to_owned(),
-            kind: "operational".to_owned(),
-            level: Some(Level::Informational),
-            author: None,
-            references: Vec::new(),
-            false_positives: Vec::new(),
-            tags: Vec::new(),
-        }
-        .into(),
-        attack: Shared::default(),
-        tenant: Tenant {
-            tenant_id: TENANT.to_owned(),
-            subscription_id: None,
-        },
-        entities: Shared::default(),
-        observables: Shared::default(),
-        evidence: Evidence {
-            count: 0,
-            approximate: false,
-            events: Vec::new(),
-        },
-        enrichments: Vec::new(),
-        links: Vec::new(),
-        remediation: Vec::new(),
-        labels,
-        product: Product::palisade(),
-        truncated: Vec::new(),
-    }
+/// The notice that the rules are others from here on. `bucket` is the position that it is about: rules
+/// may change there and back.
+pub fn notice(change: Change<'_>, digest: blake3::Hash, bucket: u64) -> Notice {
+    let bucket = i64::try_from(bucket).unwrap_or(i64::MAX);
+    let subject = format!("rule set {}", digest.to_hex());
+    let mut notice = Notice::new(
+        Kind::RulesChanged,
+        (subject, bucket),
+        change.title(),
+        change.description(),
+    );
+    notice.labels = change.labels();
+    notice.with_label("rule_set", &digest.to_hex())
 }
 
 #[cfg(test)]
@@ -325,12 +272,8 @@ mod tests {
         let after = inventory(&many);
         let changes = Inventory::default().changes(&after);
         let said = |bucket| {
-            alert(
-                Change::Known(&changes),
-                after.digest(),
-                bucket,
-                "t".to_owned(),
-            )
+            let notice = notice(Change::Known(&changes), after.digest(), bucket);
+            notice.alert("d", "t".to_owned())
         };
         let (one, other) = (said(7), said(8));
         assert_eq!(one.title, "Rules changed: 30 added, 0 removed, 0 changed");

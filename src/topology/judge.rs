@@ -170,6 +170,8 @@ impl Judge {
             // Before the matches are taken out: they are counted, too.
             self.tally.outcome(&outcome);
             matches.append(&mut outcome.matches);
+            judged.counts.events += outcome.events.total();
+            judged.counts.clamped += outcome.clamped;
             let ended = match outcome.rejects.first() {
                 Some((_, reject)) => {
                     *judged.counts.parked.entry(reject.reason).or_default() += 1;
@@ -184,6 +186,8 @@ impl Judge {
             self.tally.evaluated(ended.saturating_sub(started));
             started = ended;
         }
+        judged.counts.newest = judged.newest;
+        judged.step.alerts.extend(work.alerts);
         judged.step.matches = match_rows(&from, matches);
         judged.step.finished.push(Finished {
             source: from.source.to_string(),

@@ -190,6 +190,7 @@ mod tests {
             counts: Counts {
                 records: 100,
                 parked: BTreeMap::from([(Reason::NotJson, parked)]),
+                ..Counts::default()
             },
             tickets: Vec::new(),
             newest: None,

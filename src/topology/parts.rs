@@ -7,6 +7,7 @@ use palisade_detect::time::Span;
 use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
 
+use super::alarms::Alarms;
 use super::breaker;
 use super::fold::Suppression;
 use super::intake::StateAge;
@@ -26,15 +27,19 @@ pub struct Site {
     pub health: Arc<Health>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Where is said what an operator must know.
+    pub alarms: Arc<Alarms>,
 }
 
 impl Default for Site {
     fn default() -> Self {
         let clock = Clock::start();
+        let metrics: Arc<Metrics> = Arc::default();
         Self {
             clock,
             health: Arc::new(Health::new(clock)),
-            metrics: Arc::default(),
+            alarms: Arc::new(Alarms::new(clock, Arc::clone(&metrics))),
+            metrics,
         }
     }
 }

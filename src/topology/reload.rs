@@ -18,6 +18,7 @@ use super::Site;
 use super::fold::FoldError;
 use super::in_force::InForce;
 use super::intake::Intake;
+use super::operational::{Kind, Notice};
 use crate::rules::{Loaded, Standing};
 
 /// How long files must be left alone before they are read: an editor or `git` writes many.
@@ -28,6 +29,9 @@ const DISTURBED_MAX: Duration = Duration::from_secs(5);
 
 /// Most bytes of diagnostics that `/readyz` shows.
 const SHOWN_BYTES_MAX: usize = 16 * 1024;
+
+/// What alerts about loading are about.
+const RULES: &str = "rules";
 
 /// Name of what is said about a refused set.
 const PART: &str = "reload";
@@ -194,8 +198,7 @@ impl Reloads {
                 // The moment has passed; without this the next load would follow at once, for ever.
                 reload.changes_at = None;
                 let text = "loading the rules panicked, which is a bug; please report it";
-                tracing::error!(problem = "rules_refused", "{text}");
-                self.refused(text.to_owned());
+                self.refused(known, 1, text.to_owned());
                 return self.end_exceptions(now).await;
             }
         };
@@ -206,13 +209,7 @@ impl Reloads {
         let acceptable = errors == 0 || found == reload.accepted;
         let Some(engine) = loaded.engine.take().filter(|_| acceptable) else {
             loaded.log();
-            tracing::error!(
-                problem = "rules_refused",
-                errors,
-                "the rules were read again and have errors; those in force stay until all are mended, \
-                 also what the start has skipped"
-            );
-            self.refused(loaded.findings.render(Color::Never));
+            self.refused(found, errors, loaded.findings.render(Color::Never));
             return self.end_exceptions(now).await;
         };
         reload.accepted = found;
@@ -239,6 +236,9 @@ impl Reloads {
             Outcome::Unchanged
         };
         self.site.health.note(PART, None);
+        if errors == 0 {
+            self.site.alarms.over(Kind::RuleLoadFailed, RULES);
+        }
         self.site.metrics.rules_read(outcome, self.site.clock.now());
         Ok(())
     }
@@ -260,8 +260,10 @@ impl Reloads {
         }
         let compiled = spawn_blocking(move || (standing.engine(), standing)).await;
         let Ok((Some(engine), standing)) = compiled else {
-            let text = "exceptions have ended, and the rules in force cannot be built without them";
-            tracing::error!(problem = "rules_refused", ?ended, "{text}");
+            let title =
+                "Exceptions have ended, and the rules in force cannot be built without them";
+            let notice = load_failed(reload.known, title, format!("they go on: {ended:?}"));
+            self.site.alarms.raise(notice);
             return Ok(());
         };
         reload.standing = Some(standing);
@@ -273,7 +275,7 @@ impl Reloads {
         Ok(())
     }
 
-    fn refused(&self, mut diagnostics: String) {
+    fn refused(&self, found: Fingerprint, errors: usize, mut diagnostics: String) {
         if diagnostics.len() > SHOWN_BYTES_MAX {
             let cut = diagnostics.floor_char_boundary(SHOWN_BYTES_MAX);
             diagnostics.truncate(cut);
@@ -283,11 +285,22 @@ impl Reloads {
             "the rules were read again and refused, those in force stay until every error is mended, \
                  also what the start has skipped:\n{diagnostics}"
         );
+        let title = "The rules were read again and refused: those in force stay";
+        let notice = load_failed(found, title, note.clone());
+        self.site.alarms.raise(notice.with_label("errors", &errors));
         self.site.health.note(PART, Some(note));
-        self.site.metrics.problem("rules_refused");
         let now = self.site.clock.now();
         self.site.metrics.rules_read(Outcome::Refused, now);
     }
+}
+
+/// What is said of rules that cannot be loaded or honoured. The files that say so are what it is about:
+/// they are the same after a restart.
+pub fn load_failed(found: Fingerprint, title: &str, description: impl Into<String>) -> Notice {
+    let mut bucket = [0; 8];
+    bucket.copy_from_slice(&found.0.as_bytes()[..8]);
+    let about = (RULES, i64::from_le_bytes(bucket));
+    Notice::new(Kind::RuleLoadFailed, about, title, description)
 }
 
 fn every(period: Duration) -> Interval {

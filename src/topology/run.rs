@@ -1,6 +1,7 @@
 //! A running topology: its tasks, and what their ends mean.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +15,8 @@ use tokio::task::JoinSet;
 use super::Site;
 use super::breaker::Breakers;
 use super::delivery::Delivery;
-use super::intake::Intake;
+use super::intake::{Intake, Work};
+use super::judge::{self, JudgeContext, Judged};
 use super::reload::Reloads;
 use super::shutdown::Failure;
 use crate::log::Log;
@@ -30,6 +32,8 @@ pub enum Part {
     Appender,
     /// The folds.
     Folds,
+    /// Writes operational alerts.
+    Alarms,
     /// The delivery of the sink of this name.
     Delivery(String),
     /// Trimming, signs of life.
@@ -76,10 +80,35 @@ impl Tasks {
                 log: Arc::clone(log),
                 clock: site.clock,
                 metrics: Arc::clone(&site.metrics),
+                alarms: Arc::clone(&site.alarms),
                 pauses: Pauses::default(),
             };
             self.spawn(part, delivery.run(stopped.clone()));
         }
+        stop
+    }
+
+    /// Starts the judges; each ends when its queue is closed and empty.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn judge(
+        &mut self,
+        context: &JudgeContext,
+        out: &mpsc::Sender<Judged>,
+    ) -> io::Result<Vec<mpsc::Sender<Work>>> {
+        let (queues, judges) = judge::start(judge::count(), context, out)?;
+        for judge in judges {
+            self.watch(Part::Judge, judge);
+        }
+        Ok(queues)
+    }
+
+    /// Writes operational alerts, until what is returned says stop.
+    pub fn say(&mut self, log: &Arc<dyn Log>, site: &Site) -> watch::Sender<bool> {
+        let (stop, stopped) = watch::channel(false);
+        let alarms = Arc::clone(&site.alarms).run(Arc::clone(log), stopped);
+        self.spawn(Part::Alarms, alarms);
         stop
     }
 
@@ -133,6 +162,7 @@ pub struct Running {
     pub(super) stop_rules: watch::Sender<bool>,
     pub(super) stop_sources: Arc<AtomicBool>,
     pub(super) stop_folds: watch::Sender<bool>,
+    pub(super) stop_alarms: watch::Sender<bool>,
     pub(super) stop_deliveries: watch::Sender<bool>,
 }
 

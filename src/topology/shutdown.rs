@@ -6,6 +6,7 @@ use std::time::Duration;
 use palisade_ingest::source::SourceError;
 use tokio::time::timeout;
 
+use super::alarms::BeginError;
 use super::delivery::DeliveryError;
 use super::fold::FoldError;
 use super::run::{Part, Running};
@@ -52,6 +53,15 @@ pub enum Failure {
     /// A second signal came during the drain.
     #[error("a second signal ended the drain; what is left is read again at the next start")]
     Signal,
+}
+
+impl From<BeginError> for Failure {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Read(error) => Self::Read(error),
+            BeginError::Append(error) => Self::Append(error),
+        }
+    }
 }
 
 impl Failure {
@@ -112,7 +122,9 @@ impl Running {
         self.intake.close();
         self.end_of(|part| *part == Part::Appender).await?;
         self.stop_folds.send_replace(true);
-        self.end_of(|part| *part == Part::Folds).await
+        self.end_of(|part| *part == Part::Folds).await?;
+        self.stop_alarms.send_replace(true);
+        self.end_of(|part| *part == Part::Alarms).await
     }
 
     /// Waits until no part runs that `is_meant`.

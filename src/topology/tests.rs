@@ -408,7 +408,8 @@ impl Life {
 
 /// Ids of the alerts of single events.
 fn single(alerts: &[Alert]) -> BTreeSet<String> {
-    let single = alerts.iter().filter(|alert| alert.group.is_none());
+    let of_events = |alert: &&Alert| alert.group.is_none() && !alert.evidence.events.is_empty();
+    let single = alerts.iter().filter(of_events);
     single.map(|alert| alert.alert_id.clone()).collect()
 }
 

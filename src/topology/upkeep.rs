@@ -8,8 +8,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Site;
 use super::intake::{IN_FLIGHT_BYTES_MAX, Intake};
-use crate::log::sqlite::SqliteLog;
-use crate::log::{AppendError, Pos};
+use super::operational::{Kind, Notice};
+use crate::log::sqlite::{SqliteLog, TrimmedEarly};
+use crate::log::{AppendError, Log as _, Pos, Stream};
 
 /// How often the pipeline gives a sign of life.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +23,12 @@ const WAL_BYTES_RISK: u64 = 512 * 1024 * 1024;
 
 /// Name of the log in the list of parts.
 const STATE: &str = "state";
+
+/// How alerts name the write-ahead log.
+const WAL: &str = "write-ahead log";
+
+/// How alerts name the limit of the log's size.
+const MAX_BYTES: &str = "state.max_bytes";
 
 /// Looks after the log.
 pub struct Upkeep {
@@ -62,18 +69,25 @@ impl Upkeep {
         let mut beat = interval(BEAT_EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut full = false;
+        let mut early = self.log.trimmed_early();
         while intake.strong_count() > 0 {
             beat.tick().await;
             self.site.health.beat();
             self.storage(&mut full);
+            if early.has_changed().unwrap_or(false) {
+                let gone = early.borrow_and_update().clone();
+                self.site.alarms.raise(trimmed_early(&gone));
+            }
         }
     }
 
     async fn trims(&self) -> Result<(), AppendError> {
         let mut minute = interval(TRIM_EVERY);
         minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut large = false;
         loop {
             minute.tick().await;
+            self.wal(&mut large);
             self.trim().await?;
         }
     }
@@ -83,11 +97,14 @@ impl Upkeep {
         let full = *self.log.storage_full().borrow();
         match (full, *was_full) {
             (true, false) => {
-                tracing::error!(
-                    problem = "storage_full",
-                    "the disk is full; the sources pause"
+                let notice = Notice::new(
+                    Kind::StorageFull,
+                    (STATE, self.log_end()),
+                    "The log waits for space: the sources pause",
+                    "the disk is full or `state.max_bytes` is reached; nothing is lost, what was not \
+                     read stays at the source for as long as its retention",
                 );
-                self.site.metrics.problem("storage_full");
+                self.site.alarms.raise(notice);
                 self.site
                     .health
                     .not_ready(STATE, "the disk is full; the sources pause");
@@ -95,26 +112,135 @@ impl Upkeep {
             (false, true) => {
                 tracing::info!("the disk has room again");
                 self.site.health.ready(STATE);
+                self.site.alarms.over(Kind::StorageFull, STATE);
             }
             _ => {}
         }
         *was_full = full;
     }
 
-    async fn trim(&self) -> Result<(), AppendError> {
-        let wal = self.log.wal_bytes();
-        self.site.metrics.wal(wal);
-        if wal > WAL_BYTES_RISK {
-            tracing::warn!(
-                problem = "storage_risk",
-                bytes = wal,
-                "the write-ahead log grows: another program holds a read transaction open"
+    /// A number that rises with everything that the log takes.
+    fn log_end(&self) -> i64 {
+        let ends = [Stream::Matches, Stream::Alerts, Stream::Dead];
+        let sum: Pos = ends
+            .map(|stream| *self.log.watch(stream).borrow())
+            .iter()
+            .sum();
+        i64::try_from(sum).unwrap_or(i64::MAX)
+    }
+
+    /// Says when the write-ahead log begins to be too large.
+    fn wal(&self, was_large: &mut bool) {
+        let bytes = self.log.wal_bytes();
+        self.site.metrics.wal(bytes);
+        let large = bytes > WAL_BYTES_RISK;
+        if large && !*was_large {
+            let notice = Notice::new(
+                Kind::StorageRisk,
+                (WAL, self.log_end()),
+                "The write-ahead log grows: another program holds a read transaction open",
+                "it grows until that program ends its transaction, or the disk is full",
             );
-            self.site.metrics.problem("storage_risk");
+            self.site.alarms.raise(notice.with_label("bytes", &bytes));
+        } else if !large && *was_large {
+            self.site.alarms.over(Kind::StorageRisk, WAL);
         }
+        *was_large = large;
+    }
+
+    async fn trim(&self) -> Result<(), AppendError> {
         let folded = *self.folded.borrow();
         let trimmed = self.log.trim(self.site.clock.now(), folded).await?;
         tracing::debug!(?trimmed, "trimmed");
         Ok(())
+    }
+}
+
+/// What is said of rows that went before their time.
+fn trimmed_early(gone: &TrimmedEarly) -> Notice {
+    let TrimmedEarly { alerts, dead } = gone;
+    let bucket = i64::try_from(alerts.end.saturating_add(dead.end)).unwrap_or(i64::MAX);
+    Notice::new(
+        Kind::StorageRisk,
+        (MAX_BYTES, bucket),
+        "The log reached `state.max_bytes`: rows went before their time",
+        format!(
+            "delivered alerts {} to {} and dead letters {} to {} are gone; when no more can go, the \
+             sources pause",
+            alerts.start, alerts.end, dead.start, dead.end
+        ),
+    )
+    .with_label("alerts_from", &alerts.start)
+    .with_label("alerts_to", &alerts.end)
+    .with_label("dead_from", &dead.start)
+    .with_label("dead_to", &dead.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_detect::alert::Alert;
+
+    use super::*;
+    use crate::log::sqlite::{Options, Retention};
+    use crate::log::{AlertRow, Append};
+
+    /// The alert waits for room as everything does, and is then written once.
+    #[tokio::test]
+    async fn a_full_log_is_an_alert_as_soon_as_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = Site::default();
+        let options = Options {
+            flush: Duration::ZERO,
+            retention: Retention {
+                max_bytes: 256 * 1024,
+                ..Retention::default()
+            },
+            alert_readers: vec!["sink/file".to_owned()],
+            ..Options::new(site.clock)
+        };
+        let log = Arc::new(SqliteLog::open(dir.path(), options).unwrap());
+        let upkeep = Upkeep {
+            log: Arc::clone(&log),
+            folded: watch::channel(1).1,
+            site: site.clone(),
+        };
+        let row = || AlertRow {
+            alert_id: "a".to_owned(),
+            body: vec![b'x'; 16 * 1024].into(),
+        };
+        let step = || Append {
+            alerts: vec![row()],
+            ..Append::default()
+        };
+        let mut full = log.storage_full();
+        let mut sent: Pos = 0;
+        let waiting = loop {
+            let mut append = Box::pin(log.append(step()));
+            sent += 1;
+            tokio::select! {
+                answer = &mut append => drop(answer.unwrap()),
+                full = full.wait_for(|full| *full) => { drop(full.unwrap()); break append; }
+            }
+        };
+        let mut was_full = false;
+        upkeep.storage(&mut was_full);
+        upkeep.storage(&mut was_full);
+        let (_stop, stopped) = watch::channel(true);
+        let shared: Arc<dyn crate::log::Log> = Arc::<SqliteLog>::clone(&log);
+        let said = tokio::spawn(site.alarms.run(shared, stopped));
+        log.move_cursor("sink/file", sent).await.unwrap();
+        waiting.await.unwrap();
+        said.await.unwrap().unwrap();
+        let rows = log.read(Stream::Alerts, sent, 10).await.unwrap();
+        let alerts: Vec<Alert> = rows
+            .iter()
+            .filter_map(|row| serde_json::from_slice(&row.body).ok())
+            .collect();
+        let [alert] = &alerts[..] else {
+            panic!("one alert: {alerts:?}")
+        };
+        assert_eq!(alert.rule.name, "storage_full");
+        let gone = trimmed_early(&log.trimmed_early().borrow());
+        assert_eq!(gone.labels["alerts_to"], sent.to_string());
     }
 }

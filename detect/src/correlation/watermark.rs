@@ -119,6 +119,34 @@ impl Clocks {
         }
     }
 
+    /// Partitions that are left out of the minimum (`T5`), in the order of their sources.
+    pub(super) fn stalled(&self) -> Vec<Stalled> {
+        let mut stalled = Vec::new();
+        for (name, clock) in &self.sources {
+            let place = |partition, heard, since| Stalled {
+                source: name.clone(),
+                incarnation: clock.incarnation,
+                partition,
+                heard,
+                since,
+            };
+            if let Some(since) = clock.never_ticked(self.high) {
+                stalled.push(place(None, None, since));
+            }
+            for (partition, ticked) in &clock.partitions {
+                if let PartitionClock::Ticked {
+                    time,
+                    seen: Some(seen),
+                } = ticked
+                    && is_stalled(self.high, Some(*seen))
+                {
+                    stalled.push(place(Some(*partition), Some(*time), *seen));
+                }
+            }
+        }
+        stalled
+    }
+
     fn settle(&mut self) {
         let mut lowest: Option<Timestamp> = None;
         for source in self.sources.values() {
@@ -175,24 +203,53 @@ impl SourceClock {
             .max()
     }
 
+    /// Since when partitions that never ticked are not waited for, if there are any.
+    fn never_ticked(&self, high: Option<Timestamp>) -> Option<Timestamp> {
+        let since = self.registered?;
+        (self.is_partial() && is_stalled(high, Some(since))).then_some(since)
+    }
+
+    /// Whether a partition never ticked.
+    fn is_partial(&self) -> bool {
+        u32::try_from(self.partitions.len()).unwrap_or(u32::MAX) < self.total
+    }
+
     fn low(&self, high: Option<Timestamp>) -> SourceLow {
-        let stalled = |since: Option<Timestamp>| match (high, since) {
-            (Some(high), Some(since)) => high.since(since) >= STALL,
-            _ => false,
-        };
-        let known = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
-        if known < self.total && !stalled(self.registered) {
+        if self.is_partial() && !is_stalled(high, self.registered) {
             return SourceLow::Unknown;
         }
         self.partitions
             .values()
             .filter_map(|clock| match clock {
-                PartitionClock::Ticked { time, seen } if !stalled(*seen) => Some(*time),
+                PartitionClock::Ticked { time, seen } if !is_stalled(high, *seen) => Some(*time),
                 _ => None,
             })
             .min()
             .map_or(SourceLow::Nothing, SourceLow::At)
     }
+}
+
+/// Whether the others have advanced by [`STALL`] since a time.
+fn is_stalled(high: Option<Timestamp>, since: Option<Timestamp>) -> bool {
+    match (high, since) {
+        (Some(high), Some(since)) => high.since(since) >= STALL,
+        _ => false,
+    }
+}
+
+/// A partition of a source that is silent while others go on: no correlation waits for it (`T5`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stalled {
+    /// The source's name.
+    pub source: String,
+    /// Its incarnation.
+    pub incarnation: u32,
+    /// The partition; `None` stands for all those that never ticked.
+    pub partition: Option<u32>,
+    /// The append time that it named last.
+    pub heard: Option<Timestamp>,
+    /// How far the others had come when it was last heard of, or when its source was first.
+    pub since: Timestamp,
 }
 
 #[cfg(test)]
@@ -288,8 +345,14 @@ mod tests {
         tick(&mut clocks, both);
         let before = vec![mark(source("hub", 1, 0), 2, 100 + HOUR - 1)];
         assert_eq!(tick(&mut clocks, before), Some(100));
+        assert_eq!(clocks.stalled(), []);
         let after = vec![mark(source("hub", 1, 0), 2, 100 + HOUR)];
         assert_eq!(tick(&mut clocks, after), Some(100 + HOUR));
+        let [stalled] = &clocks.stalled()[..] else {
+            panic!("one is stalled")
+        };
+        assert_eq!(stalled.partition, Some(1));
+        assert_eq!(stalled.heard, Some(Timestamp::from_unix_seconds(100)));
         let back = vec![
             mark(source("hub", 1, 1), 2, 200),
             mark(source("hub", 1, 0), 2, 2 * HOUR),
@@ -299,6 +362,7 @@ mod tests {
             Some(100 + HOUR),
             "back in the minimum, never backwards"
         );
+        assert_eq!(clocks.stalled(), []);
     }
 
     #[test]
@@ -310,6 +374,10 @@ mod tests {
         );
         let after = vec![mark(source("hub", 1, 0), 2, 100 + HOUR)];
         assert_eq!(tick(&mut clocks, after), Some(100 + HOUR));
+        let [stalled] = &clocks.stalled()[..] else {
+            panic!("those that never ticked, as one")
+        };
+        assert_eq!((stalled.partition, stalled.heard), (None, None));
     }
 
     #[test]

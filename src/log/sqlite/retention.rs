@@ -4,6 +4,7 @@
 //! that the folds have read. The cursor of a sink that was taken out of the configuration holds
 //! nothing back.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use palisade_detect::time::{Span, Timestamp};
@@ -95,6 +96,30 @@ impl Trimmed {
         self.matches += other.matches;
         self.alerts += other.alerts;
         self.dead += other.dead;
+    }
+}
+
+/// Positions whose rows went before their time, since the log was opened: `max_bytes` was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrimmedEarly {
+    /// Delivered alerts.
+    pub alerts: Range<Pos>,
+    /// Dead letters.
+    pub dead: Range<Pos>,
+}
+
+impl TrimmedEarly {
+    /// Adds what went between two states of the ends.
+    pub(super) fn add(&mut self, before: &[Ends; 3], after: &[Ends; 3]) {
+        let grow = |range: &mut Range<Pos>, stream| {
+            let (from, to) = (before[number(stream)].oldest, after[number(stream)].oldest);
+            if range.is_empty() {
+                range.start = from;
+            }
+            range.end = to;
+        };
+        grow(&mut self.alerts, Stream::Alerts);
+        grow(&mut self.dead, Stream::Dead);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::retention::TrimmedEarly;
 use super::schema::{Ends, STREAMS, number};
 use crate::log::{Pos, Row, Stream};
 
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     streams: [Mutex<Published>; 3],
     next: [watch::Sender<Pos>; 3],
     full: watch::Sender<bool>,
+    early: watch::Sender<TrimmedEarly>,
     /// Seconds that matches stay at least, beyond what was configured.
     matches_kept: AtomicU64,
 }
@@ -47,6 +49,7 @@ impl Shared {
             streams: ends.map(published),
             next: ends.map(|ends| watch::Sender::new(ends.next)),
             full: watch::Sender::new(false),
+            early: watch::Sender::default(),
             matches_kept: AtomicU64::new(0),
         }
     }
@@ -72,6 +75,11 @@ impl Shared {
 
     pub(super) fn full(&self) -> &watch::Sender<bool> {
         &self.full
+    }
+
+    /// Rows went before their time.
+    pub(super) fn trimmed_early(&self) -> &watch::Sender<TrimmedEarly> {
+        &self.early
     }
 
     /// Up to `limit` rows from `from` on, if memory holds the first of them.

@@ -406,6 +406,8 @@ async fn a_full_log_waits_and_goes_on_when_alerts_are_delivered() {
     );
     assert!(!*full.borrow_and_update());
     assert_eq!(log.bounds(Stream::Alerts).await.unwrap(), sent..sent + 1);
+    let early = log.trimmed_early().borrow().clone();
+    assert_eq!((early.alerts, early.dead.is_empty()), (1..sent, true));
     log.append(alerts(&["goes on"])).await.unwrap();
 }
 

@@ -332,6 +332,8 @@ impl Writer {
             .and_then(|trimmed| limit_size(&self.conn, retention, 0).map(|()| trimmed));
         match outcome {
             Ok(trimmed) if !trimmed.is_empty() => {
+                let early = self.shared.trimmed_early();
+                early.send_modify(|early| early.add(&self.ends, &ends));
                 self.ends = ends;
                 self.shared.trimmed(ends.map(|ends| ends.oldest));
                 tracing::warn!(

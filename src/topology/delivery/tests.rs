@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::log::AlertRow;
 use crate::log::sqlite::{Options, SqliteLog};
+use crate::topology::Site;
 
 /// A sink that answers by a script and keeps what it was given.
 #[derive(Default)]
@@ -64,17 +65,20 @@ async fn append(log: &SqliteLog, ids: &[&str]) {
 /// A running delivery to `fake` under the name `s`.
 struct Running {
     fake: Arc<Fake>,
+    alarms: Arc<Alarms>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<Result<(), DeliveryError>>,
 }
 
 fn start(log: &Arc<SqliteLog>, fake: &Arc<Fake>) -> Running {
+    let alarms = Site::default().alarms;
     let delivery = Delivery {
         name: "s".to_owned(),
         sink: Box::new(FakeSink(Arc::clone(fake))),
         log: Arc::clone(log) as Arc<dyn Log>,
         clock: Clock::start(),
         metrics: Arc::new(Metrics::default()),
+        alarms: Arc::clone(&alarms),
         pauses: Pauses {
             retry_min: Duration::from_millis(1),
             retry_max: Duration::from_millis(2),
@@ -84,6 +88,7 @@ fn start(log: &Arc<SqliteLog>, fake: &Arc<Fake>) -> Running {
     let (stop, stopped) = watch::channel(false);
     Running {
         fake: Arc::clone(fake),
+        alarms,
         stop,
         task: tokio::spawn(delivery.run(stopped)),
     }
@@ -102,6 +107,22 @@ impl Running {
     async fn stop(self) {
         self.stop.send_replace(true);
         self.task.await.unwrap().unwrap();
+    }
+
+    /// Stops, and writes what is to be said: kind and what it is about.
+    async fn said(self, log: &Arc<SqliteLog>) -> Vec<[String; 2]> {
+        let alarms = Arc::clone(&self.alarms);
+        self.stop().await;
+        let from = log.bounds(Stream::Alerts).await.unwrap().end;
+        let (_stop, stopped) = watch::channel(true);
+        let shared = Arc::clone(log) as Arc<dyn Log>;
+        alarms.run(shared, stopped).await.unwrap();
+        let rows = log.read(Stream::Alerts, from, 100).await.unwrap();
+        let said = rows.iter().map(|row| {
+            let alert: palisade_detect::alert::Alert = serde_json::from_slice(&row.body).unwrap();
+            [alert.rule.name.clone(), alert.labels["subject"].clone()]
+        });
+        said.collect()
     }
 }
 
@@ -183,7 +204,7 @@ async fn a_blocked_sink_is_tried_again_and_nothing_is_parked() {
     let blocked = || vec![SinkResult::Blocked(why("denied"))];
     let running = start(&log, &fake(vec![blocked(), blocked(), blocked()]));
     assert_eq!(running.seen(4).await, [["a"], ["a"], ["a"], ["a"]]);
-    running.stop().await;
+    assert_eq!(running.said(&log).await, [["sink_blocked", "sink s"]]);
     assert_eq!(log.cursor("sink/s").await.unwrap(), 2);
     assert_eq!(log.bounds(Stream::Dead).await.unwrap(), 1..1);
 }
@@ -197,7 +218,10 @@ async fn a_flood_of_poison_blocks_the_sink_instead_of_emptying_the_log() {
     let poison = vec![SinkResult::Poison(why("refused")); 200];
     let running = start(&log, &fake(vec![poison]));
     running.seen(2).await;
-    running.stop().await;
+    assert_eq!(
+        running.said(&log).await,
+        [["dead_letter_breaker", "sink s"]]
+    );
     assert_eq!(log.bounds(Stream::Dead).await.unwrap(), 1..1);
     assert_eq!(
         log.cursor("sink/s").await.unwrap(),

@@ -154,3 +154,76 @@ async fn without_chains_no_fold_ticks() {
     settle(&log, &definitions).await;
     assert_eq!(writers(&log).await, ["hub", "tick hub"]);
 }
+
+/// A tick that says how far partitions of the source have come, in seconds.
+fn marked(places: &[(u32, i64)]) -> (u32, Bytes) {
+    let mark = |(partition, seconds): &(u32, i64)| Mark {
+        source: Some(Source {
+            partition: *partition,
+            ..source()
+        }),
+        partitions_total: 2,
+        upto: 0,
+        append_time: Timestamp::from_unix_seconds(*seconds).ticks(),
+    };
+    let marks = places.iter().map(mark).collect();
+    let record = Record::tick(Tick { marks });
+    (BROADCAST, Bytes::from(matches::encode(&record)))
+}
+
+#[tokio::test]
+async fn t5_a_partition_that_falls_silent_is_said_once_and_the_same_by_every_fold_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::default();
+    let log = Arc::new(SqliteLog::open(dir.path(), Options::new(site.clock)).unwrap());
+    let matches = vec![
+        marked(&[(0, 100), (1, 100)]),
+        marked(&[(0, 3_699)]),
+        marked(&[(0, 3_700)]),
+        marked(&[(0, 5_000)]),
+        marked(&[(0, 8_000), (1, 8_000)]),
+        marked(&[(0, 11_599)]),
+        marked(&[(0, 11_600)]),
+    ];
+    let step = Append {
+        matches,
+        ..Append::default()
+    };
+    log.append(step).await.unwrap();
+    let said = || async {
+        let shared: Arc<dyn Log> = Arc::<SqliteLog>::clone(&log);
+        let rebuilt = Folds::rebuild(shared, Definitions::new(), site.clone());
+        rebuilt.await.unwrap();
+        let rows = log.read(Stream::Alerts, 1, 100).await.unwrap();
+        let read = |row: &Row| serde_json::from_slice::<palisade_detect::alert::Alert>(&row.body);
+        rows.iter()
+            .map(|row| read(row).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = said().await;
+    let [one, other] = &first[..] else {
+        panic!("twice silent: {first:?}")
+    };
+    assert_eq!(one.title, "Source `hub` has fallen silent: partition 1");
+    assert_ne!(one.alert_id, other.alert_id);
+    assert_eq!(said().await, first, "what was said is not said again");
+
+    let other_dir = tempfile::tempdir().unwrap();
+    let copy = Arc::new(SqliteLog::open(other_dir.path(), Options::new(site.clock)).unwrap());
+    let rows = log.read(Stream::Matches, 1, 100).await.unwrap();
+    let step = Append {
+        matches: rows.into_iter().map(|row| (row.part, row.body)).collect(),
+        ..Append::default()
+    };
+    copy.append(step).await.unwrap();
+    let shared: Arc<dyn Log> = Arc::<SqliteLog>::clone(&copy);
+    let rebuilt = Folds::rebuild(shared, Definitions::new(), Site::default());
+    rebuilt.await.unwrap();
+    let again = copy.read(Stream::Alerts, 1, 100).await.unwrap();
+    let ids = again
+        .iter()
+        .map(|row| String::from_utf8_lossy(&row.body).into_owned());
+    for (line, alert) in ids.zip(&first) {
+        assert!(line.contains(&alert.alert_id), "{line}");
+    }
+}

@@ -86,7 +86,7 @@ fn reading_goes_on_from_the_lower_of_commit_and_durable_offset() {
     let at = assigned("hub", 0, 1);
     for (committed, position) in [(None, 40), (Some(40), 40), (Some(30), 30), (Some(50), 40)] {
         assert_eq!(
-            intake.position(&at, committed).unwrap(),
+            intake.position(&at, committed).unwrap().0,
             Some(position),
             "{committed:?}"
         );
@@ -105,6 +105,27 @@ fn a_commit_ahead_of_the_log_is_said() {
         text.contains("palisade_problems_total{kind=\"state_gap\"} 1"),
         "{text}"
     );
+}
+
+/// The alert is in the step in front of the first record, which is durable before or with it.
+#[test]
+fn a_lost_end_is_an_alert_before_anything_is_read_again() {
+    let (intake, mut work) = intake(vec![finished(0, 40)], StateAge::Kept);
+    let at = assigned("hub", 0, 1);
+    intake.assigned(&at, Some(50)).unwrap();
+    intake.begins(&at, 40);
+    intake.batch(batch(&at, 40..42, 10));
+    let first = work.try_recv().unwrap();
+    let [alert] = &first.alerts[..] else {
+        panic!("one alert")
+    };
+    let text = String::from_utf8_lossy(&alert.body);
+    assert!(
+        text.contains(r#""from":"40""#) && text.contains(r#""to":"50""#),
+        "{text}"
+    );
+    assert!(first.tickets.is_empty());
+    assert!(work.try_recv().unwrap().alerts.is_empty());
 }
 
 #[test]

@@ -94,8 +94,8 @@ impl Edited {
     /// What was said of changed rules.
     fn said(&self) -> Vec<(String, String)> {
         let alerts = self.life.alerts().into_iter();
-        let operational = alerts.filter(|alert| alert.rule.kind == "operational");
-        operational
+        let changed = alerts.filter(|alert| alert.rule.name == "rules_changed");
+        changed
             .map(|alert| (alert.title, alert.description.unwrap().to_string()))
             .collect()
     }

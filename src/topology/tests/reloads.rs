@@ -238,7 +238,14 @@ fn a_set_with_an_error_changes_nothing_and_says_so() {
     assert!(life.site.health.waiting().is_empty(), "it goes on");
     broker.sign_in(0, ("bob", "success"), 0);
     settled(&life, &broker);
-    assert_eq!(life.alerts()[0].title, "Succeeded");
+    let alerts = life.alerts();
+    let [said] = operational(&alerts)[..] else {
+        panic!("one alert about the rules")
+    };
+    assert_eq!(said.rule.name, "rule_load_failed");
+    assert!(said.description.as_ref().unwrap().contains("selectoin"));
+    assert!(said.links[0].href.ends_with("#rule_load_failed"));
+    assert!(alerts.iter().any(|alert| alert.title == "Succeeded"));
     change(&life, &rules, &stricter(), "applied");
     assert_eq!(life.metric("palisade_rules_reload_failed"), 0);
     assert!(life.site.health.notes().is_empty());
