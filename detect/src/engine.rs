@@ -218,7 +218,10 @@ impl Engine {
             verdict.clamped = judge::event_time(event.event_time, context).1;
             return Ok(());
         }
-        let (tree, duplicate_keys) = read(event)?;
+        let (tree, duplicate_keys) = match fast::tree(event, &verdict.scratch) {
+            Some(tree) => (tree, 0),
+            None => read(event)?,
+        };
         verdict.duplicate_keys = duplicate_keys;
         for rule in &verdict.possible {
             let presumed = rule.presumed.filter(|_| duplicate_keys == 0);

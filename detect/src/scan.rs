@@ -201,6 +201,30 @@ impl Index {
         word * 64 + left.trailing_zeros() as usize
     }
 
+    /// The quote that ends the string whose text begins at `start`, and whether a backslash stands
+    /// before it.
+    #[inline]
+    pub fn string(&self, start: usize) -> (usize, bool) {
+        let mut number = start / 64;
+        let mut from = u64::MAX << (start % 64);
+        let mut backslashes = 0;
+        while let Some(word) = self.words.get(number) {
+            let quotes = word.quotes & from;
+            if quotes != 0 {
+                // The bits before the first quote.
+                backslashes |= word.backslashes & from & (quotes - 1) & !quotes;
+                return (
+                    number * 64 + quotes.trailing_zeros() as usize,
+                    backslashes != 0,
+                );
+            }
+            backslashes |= word.backslashes & from;
+            from = u64::MAX;
+            number += 1;
+        }
+        (self.len, backslashes != 0)
+    }
+
     /// The last unescaped quote before `end`.
     pub fn quote_before(&self, end: usize) -> Option<usize> {
         let end = end.min(self.len);

@@ -8,16 +8,20 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use smallvec::SmallVec;
+
 use crate::casing;
 
 pub mod decimal;
 pub mod text;
 mod parse;
+mod marked;
 mod flow;
 pub mod path;
 
 pub use decimal::Decimal;
 pub use flow::flow_tree;
+pub(crate) use marked::read as read_marked;
 pub(crate) use parse::unescape;
 pub use parse::{ParseError, Parsed, parse};
 pub use path::{Event, Seen};
@@ -25,8 +29,15 @@ pub use path::{Event, Seen};
 /// Deepest nesting of JSON text inside a value.
 const INNER_DEPTH_MAX: usize = 64;
 
-/// Members from which an object keeps an index besides their list.
-const INDEXED_FROM: usize = 16;
+/// Members from which an object keeps an index besides their list: looking at all of them costs less
+/// than a hash for fewer.
+const INDEXED_FROM: usize = 32;
+
+/// Members that are sorted without asking for memory.
+const SORTED_INLINE: usize = 32;
+
+/// A key and its value.
+type Member<'a> = (Cow<'a, str>, Value<'a>);
 
 /// A JSON value.
 #[derive(Debug, Clone)]
@@ -49,6 +60,13 @@ pub enum Value<'a> {
 #[derive(Debug, Clone)]
 pub struct Text<'a> {
     raw: Cow<'a, str>,
+    /// Apart, as few texts of an event are asked and all are moved about.
+    made: OnceCell<Box<Made>>,
+}
+
+/// What is made of a text.
+#[derive(Debug, Clone, Default)]
+struct Made {
     /// `None` inside: folding changes nothing.
     folded: OnceCell<Option<Box<str>>>,
     /// `None` inside: it is no JSON.
@@ -58,9 +76,14 @@ pub struct Text<'a> {
 /// Members in the order of their first appearance, without repeats.
 #[derive(Debug, Clone, Default)]
 pub struct Object<'a> {
-    members: Vec<(Cow<'a, str>, Value<'a>)>,
-    /// Places by key, for objects of [`INDEXED_FROM`] members and more. Never iterated.
-    index: HashMap<Cow<'a, str>, usize>,
+    members: Vec<Member<'a>>,
+    /// Places by key, for objects of more than [`INDEXED_FROM`] members that grew one by one. Never
+    /// iterated.
+    #[expect(
+        clippy::box_collection,
+        reason = "few objects have one, and all are moved about"
+    )]
+    index: Option<Box<HashMap<Cow<'a, str>, usize>>>,
 }
 
 impl<'a> Text<'a> {
@@ -68,9 +91,12 @@ impl<'a> Text<'a> {
     pub fn new(raw: Cow<'a, str>) -> Self {
         Self {
             raw,
-            folded: OnceCell::new(),
-            inner: OnceCell::new(),
+            made: OnceCell::new(),
         }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(Box::default)
     }
 
     /// The text as it stands.
@@ -80,7 +106,8 @@ impl<'a> Text<'a> {
 
     /// The text under Unicode simple case folding.
     pub fn folded(&self) -> &str {
-        self.folded
+        self.made()
+            .folded
             .get_or_init(|| match casing::fold(&self.raw) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(folded) => Some(folded.into_boxed_str()),
@@ -92,7 +119,8 @@ impl<'a> Text<'a> {
     /// The value that the text is JSON of, if it is.
     pub(crate) fn inner(&self) -> Option<&Value<'static>> {
         let read = || parse(self.raw.as_bytes(), INNER_DEPTH_MAX).ok();
-        self.inner
+        self.made()
+            .inner
             .get_or_init(|| read().map(|inner| Box::new(inner.value.into_owned())))
             .as_deref()
     }
@@ -103,6 +131,14 @@ impl<'a> Text<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Of members with different keys.
+    fn of_distinct(members: Vec<Member<'a>>) -> Self {
+        Self {
+            members,
+            index: None,
+        }
+    }
+
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         self.place(key).map(|place| &self.members[place].1)
@@ -129,13 +165,16 @@ impl<'a> Object<'a> {
             self.members.push((key, value));
             return false;
         }
-        if self.index.is_empty() {
-            let named = self.members.iter().enumerate();
-            self.index = named
-                .map(|(place, (key, _))| (key.clone(), place))
-                .collect();
-        }
-        match self.index.entry(key.clone()) {
+        let members = &self.members;
+        let index = self.index.get_or_insert_with(|| {
+            let named = members.iter().enumerate();
+            Box::new(
+                named
+                    .map(|(place, (key, _))| (key.clone(), place))
+                    .collect(),
+            )
+        });
+        match index.entry(key.clone()) {
             Entry::Occupied(known) => {
                 self.members[*known.get()].1 = value;
                 true
@@ -154,10 +193,9 @@ impl<'a> Object<'a> {
     }
 
     fn place(&self, key: &str) -> Option<usize> {
-        if self.index.is_empty() {
-            self.members.iter().position(|(name, _)| name == key)
-        } else {
-            self.index.get(key).copied()
+        match &self.index {
+            None => self.members.iter().position(|(name, _)| name == key),
+            Some(index) => index.get(key).copied(),
         }
     }
 }
@@ -284,10 +322,8 @@ impl<'a> Value<'a> {
                 out.push(']');
             }
             Self::Object(object) => {
-                let mut members: Vec<_> = object.members.iter().collect();
-                members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
                 out.push('{');
-                for (place, (key, value)) in members.into_iter().enumerate() {
+                for (place, (_, (key, value))) in sorted(&object.members).iter().enumerate() {
                     if place > 0 {
                         out.push(',');
                     }
@@ -316,6 +352,21 @@ impl<'a> Value<'a> {
                 .collect(),
         }
     }
+}
+
+/// Sorts members by their names. Names are compared by their first eight bytes, which mostly suffice.
+fn sorted<'m, 'a>(members: &'m [Member<'a>]) -> SmallVec<[(u64, &'m Member<'a>); SORTED_INLINE]> {
+    let beginning = |name: &str| {
+        let mut first = [0; 8];
+        let length = name.len().min(8);
+        first[..length].copy_from_slice(&name.as_bytes()[..length]);
+        u64::from_be_bytes(first)
+    };
+    let named = members.iter();
+    let mut sorted: SmallVec<[(u64, &Member<'_>); SORTED_INLINE]> =
+        named.map(|member| (beginning(&member.0), member)).collect();
+    sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.0.cmp(&b.1.0)));
+    sorted
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
 use crate::event::{Body, EventRef, LogType, Reading};
 use crate::logsource::{Logsource, Routing};
 use crate::scan::{Index, Marked};
+use crate::value::{Event, Value, read_marked};
 
 mod condition;
 mod core;
@@ -180,6 +181,29 @@ pub(super) fn possible(
     state.candidates = candidates;
     found.sort_unstable();
     Some(())
+}
+
+/// The tree of an event that [`possible`] has looked at last, if it is regular: no key stands twice in
+/// one of its objects.
+pub(super) fn tree<'a>(event: &EventRef<'a>, scratch: &Scratch) -> Option<Event<'a>> {
+    let (marked, bytes) = match event.body {
+        Body::Marked(marked) => (marked, marked.bytes()),
+        Body::Json(payload) => {
+            let marked = whole(&scratch.index, payload)?;
+            let pair = marked.index.pairs().first()?;
+            (
+                marked,
+                payload.get(pair.open as usize..=pair.close as usize)?,
+            )
+        }
+        Body::Flow(_) => return None,
+    };
+    let text = std::str::from_utf8(bytes).ok()?;
+    let root = read_marked(marked, text, EVENT_DEPTH_MAX)?;
+    matches!(root, Value::Object(_)).then_some(Event {
+        root,
+        readings: event.log_type.readings,
+    })
 }
 
 /// What the walk says of a rule; `None` if it is not met.

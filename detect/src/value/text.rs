@@ -35,14 +35,22 @@ pub fn write_json_string(text: &str, out: &mut String) {
 pub(super) fn escaped(bytes: &[u8]) -> Option<usize> {
     const CHUNK: usize = 16;
     let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let any = |chunk: &[u8; CHUNK]| chunk.iter().fold(false, |any, byte| any | is_escaped(byte));
     let (chunks, rest) = bytes.as_chunks::<CHUNK>();
     for (number, chunk) in chunks.iter().enumerate() {
-        if chunk.iter().fold(false, |any, byte| any | is_escaped(byte)) {
+        if any(chunk) {
             return Some(number * CHUNK + chunk.iter().position(is_escaped)?);
         }
     }
-    let place = rest.iter().position(is_escaped)?;
-    Some(chunks.len() * CHUNK + place)
+    // The last bytes together with some that were looked at already, so that they are as many.
+    match bytes.last_chunk::<CHUNK>() {
+        Some(_) if rest.is_empty() => None,
+        Some(chunk) if !any(chunk) => None,
+        _ => {
+            let place = rest.iter().position(is_escaped)?;
+            Some(chunks.len() * CHUNK + place)
+        }
+    }
 }
 
 /// The longest beginning of a text that has at most `bytes` bytes and ends between characters.
