@@ -14,6 +14,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::event::Origin;
 
 /// A 128-bit identity.
@@ -69,13 +71,16 @@ impl TryFrom<String> for Id {
     }
 }
 
-/// Builds an [`Id`] field by field.
-pub struct IdHasher(blake3::Hasher);
+/// Builds an [`Id`] field by field. What is hashed is short, so it is hashed at once.
+pub struct IdHasher(SmallVec<[u8; HASHED_INLINE]>);
+
+/// Bytes that are gathered without asking for memory: all of most ids.
+const HASHED_INLINE: usize = 256;
 
 impl IdHasher {
     /// Starts an id of the kind that `tag` names.
     pub fn new(tag: &str) -> Self {
-        Self(blake3::Hasher::new()).text(tag)
+        Self(SmallVec::new()).text(tag)
     }
 
     /// Adds a text.
@@ -87,21 +92,22 @@ impl IdHasher {
     /// Adds bytes of any length.
     #[must_use]
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.0
+            .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
         self
     }
 
     /// Adds a number.
     #[must_use]
     pub fn number(mut self, number: i64) -> Self {
-        self.0.update(&number.to_le_bytes());
+        self.0.extend_from_slice(&number.to_le_bytes());
         self
     }
 
     /// The finished id, with the version and variant bits of a UUID version 8 set.
     pub fn finish(self) -> Id {
-        let hash = self.0.finalize();
+        let hash = blake3::hash(&self.0);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Id(*uuid::Builder::from_custom_bytes(bytes)
