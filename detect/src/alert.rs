@@ -12,8 +12,10 @@ use serde_json::Value;
 use crate::event::EntityKind;
 use crate::rule::Level;
 
+mod line;
 mod shared;
 
+pub(crate) use line::entities_json;
 pub use shared::{Excerpt, Shared};
 
 /// Name and version of the format.
@@ -97,17 +99,17 @@ impl Alert {
     /// # Panics
     /// Never: all its keys are text.
     pub fn to_line(&self) -> Vec<u8> {
-        let mut line = Vec::new();
+        let mut line = String::new();
         self.write_line(&mut line);
-        line
+        line.into_bytes()
     }
 
     /// Appends [`Alert::to_line`].
     ///
     /// # Panics
     /// Never: all its keys are text.
-    pub fn write_line(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self).expect("an alert's keys are all text");
+    pub fn write_line(&self, out: &mut String) {
+        line::write(self, out);
     }
 }
 

@@ -218,7 +218,9 @@ impl Engine {
             verdict.clamped = judge::event_time(event.event_time, context).1;
             return Ok(());
         }
-        let (tree, duplicate_keys) = match fast::tree(event, &verdict.scratch) {
+        let by_marks = fast::tree(event, &verdict.scratch);
+        let marks = by_marks.as_ref().and_then(|_| event.body.marks());
+        let (tree, duplicate_keys) = match by_marks {
             Some(tree) => (tree, 0),
             None => read(event)?,
         };
@@ -230,7 +232,12 @@ impl Engine {
                 verdict.matched.push(rule.place);
             }
         }
-        judge::judge(self, (event, &tree), context, verdict);
+        let read = judge::Read {
+            event,
+            tree: &tree,
+            marks,
+        };
+        judge::judge(self, &read, context, verdict);
         Ok(())
     }
 
@@ -249,7 +256,12 @@ impl Engine {
         let (tree, duplicate_keys) = read(event)?;
         verdict.duplicate_keys = duplicate_keys;
         self.matched(event, &tree, &mut verdict.matched);
-        judge::judge(self, (event, &tree), context, verdict);
+        let read = judge::Read {
+            event,
+            tree: &tree,
+            marks: None,
+        };
+        judge::judge(self, &read, context, verdict);
         Ok(())
     }
 }

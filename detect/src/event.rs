@@ -49,6 +49,14 @@ impl<'a> Body<'a> {
             Self::Flow(_) => None,
         }
     }
+
+    /// The object, if its brackets and strings are known.
+    pub(crate) fn marks(&self) -> Option<Marked<'a>> {
+        match self {
+            Self::Marked(marked) => Some(*marked),
+            Self::Json(_) | Self::Flow(_) => None,
+        }
+    }
 }
 
 /// One line of a flow log: what stands around it, and its columns.

@@ -148,7 +148,7 @@ pub fn execute(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
         bar: inputs.bar(),
         clock: Clock::start(),
         out: BufWriter::new(io::stdout()),
-        text: Vec::new(),
+        text: String::new(),
     };
     let read = judge(&orders, stages, inputs, (&mut output, &mut totals))?;
     writeln!(
@@ -303,7 +303,7 @@ struct Output {
     clock: Clock,
     out: BufWriter<Stdout>,
     /// What is about to be printed; reused.
-    text: Vec<u8>,
+    text: String,
 }
 
 impl Output {
@@ -318,16 +318,16 @@ impl Output {
             alert.emitted_at.clone_from(&now);
             *totals.levels.entry(alert.severity).or_default() += 1;
             match self.format {
-                PrettyOrNdjson::Pretty => text.extend(pretty(&alert, self.color).into_bytes()),
+                PrettyOrNdjson::Pretty => text.push_str(&pretty(&alert, self.color)),
                 PrettyOrNdjson::Ndjson => {
                     alert.write_line(text);
-                    text.push(b'\n');
+                    text.push('\n');
                 }
             }
         }
         let out = &mut self.out;
         Ok(self
             .bar
-            .suspend(|| out.write_all(text).and_then(|()| out.flush()))?)
+            .suspend(|| out.write_all(text.as_bytes()).and_then(|()| out.flush()))?)
     }
 }

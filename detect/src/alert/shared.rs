@@ -7,27 +7,35 @@ use std::sync::{Arc, OnceLock};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
+use crate::scan::Marked;
 use crate::value;
 
 /// A part of an alert, such as its rule, that stands in others, too: a copy is a reference, and its text
-/// is made when the first of them is written. It is read and changed like the part itself.
+/// is made when the first line with it is written. It is read and changed like the part itself.
 #[derive(Clone, Default)]
 pub struct Shared<T>(Arc<Part<T>>);
 
 #[derive(Clone, Default)]
 struct Part<T> {
     value: T,
-    json: OnceLock<Box<RawValue>>,
+    text: OnceLock<String>,
 }
 
 impl<T> From<T> for Shared<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(Part {
             value,
-            json: OnceLock::new(),
+            text: OnceLock::new(),
         }))
+    }
+}
+
+impl<T> Shared<T> {
+    /// The JSON text, which `write` makes.
+    pub(super) fn text(&self, write: impl FnOnce(&T) -> String) -> &str {
+        self.0.text.get_or_init(|| write(&self.0.value))
     }
 }
 
@@ -43,7 +51,7 @@ impl<T: Clone> DerefMut for Shared<T> {
     /// The part of this alert alone.
     fn deref_mut(&mut self) -> &mut T {
         let part = Arc::make_mut(&mut self.0);
-        part.json = OnceLock::new();
+        part.text = OnceLock::new();
         &mut part.value
     }
 }
@@ -62,11 +70,7 @@ impl<T: PartialEq> PartialEq for Shared<T> {
 
 impl<T: Serialize> Serialize for Shared<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(json) = self.0.json.get() {
-            return json.serialize(serializer);
-        }
-        let json = to_raw_value(&self.0.value).map_err(serde::ser::Error::custom)?;
-        self.0.json.get_or_init(|| json).serialize(serializer)
+        self.0.value.serialize(serializer)
     }
 }
 
@@ -96,43 +100,54 @@ impl<T: JsonSchema> JsonSchema for Shared<T> {
 
 /// An event in an alert: JSON text on one line, the members of its objects by name.
 #[derive(Debug, Clone)]
-pub struct Excerpt(Arc<RawValue>);
+pub struct Excerpt(Arc<String>);
 
 impl Excerpt {
-    /// Of an event's tree. A number that `serde_json` cannot hold exactly becomes its text.
-    ///
-    /// # Panics
-    /// Never: a tree is written as JSON.
-    pub fn of_tree(tree: &value::Value<'_>) -> Self {
-        let mut json = String::new();
+    /// Of the tree of an event that had so many bytes. A number that `serde_json` cannot hold exactly
+    /// becomes its text.
+    pub fn of_tree(tree: &value::Value<'_>, bytes: usize) -> Self {
+        // Nothing but blanks goes, and seldom is a text longer than it was written.
+        let mut json = String::with_capacity(bytes);
         tree.write_sorted(&mut json);
-        let json = RawValue::from_string(json).expect("a tree is written as JSON");
         Self(json.into())
+    }
+
+    /// The same of an event whose tree was made by its marks; `text` are its bytes.
+    pub(crate) fn of_marked(marked: Marked<'_>, text: &str) -> Self {
+        let mut json = String::new();
+        value::write_marked(marked, text, &mut json);
+        Self(json.into())
+    }
+
+    /// The text.
+    pub(super) fn json(&self) -> &str {
+        &self.0
     }
 
     /// The value that it is the text of.
     pub fn value(&self) -> Value {
-        serde_json::from_str(self.0.get()).unwrap_or_default()
+        serde_json::from_str(&self.0).unwrap_or_default()
     }
 }
 
 /// Equal if the values are.
 impl PartialEq for Excerpt {
     fn eq(&self, other: &Self) -> bool {
-        self.0.get() == other.0.get() || self.value() == other.value()
+        self.0 == other.0 || self.value() == other.value()
     }
 }
 
 impl From<Value> for Excerpt {
     fn from(value: Value) -> Self {
-        let json = to_raw_value(&value).expect("the keys of a value are all text");
-        Self(json.into())
+        Self(value.to_string().into())
     }
 }
 
 impl Serialize for Excerpt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        let json = RawValue::from_string(self.0.as_ref().clone());
+        json.map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
     }
 }
 
@@ -169,10 +184,12 @@ mod tests {
     fn a_shared_part_is_written_once_and_anew_after_a_change() {
         let first = Shared::from(vec![1, 2]);
         let mut second = first.clone();
-        assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");
+        let text = |list: &Vec<i32>| serde_json::to_string(list).unwrap();
+        assert_eq!(first.text(text), "[1,2]");
+        assert_eq!(second.text(|_| unreachable!()), "[1,2]");
         second.push(3);
-        assert_eq!(serde_json::to_string(&second).unwrap(), "[1,2,3]");
-        assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");
+        assert_eq!(second.text(text), "[1,2,3]");
+        assert_eq!(first.text(|_| unreachable!()), "[1,2]");
         assert_eq!(
             serde_json::to_value(&first).unwrap(),
             serde_json::json!([1, 2])
@@ -192,7 +209,7 @@ mod tests {
         ];
         for event in events {
             let tree = value::parse(event.as_bytes(), 64).unwrap().value;
-            let excerpt = serde_json::to_string(&Excerpt::of_tree(&tree)).unwrap();
+            let excerpt = serde_json::to_string(&Excerpt::of_tree(&tree, event.len())).unwrap();
             assert_eq!(excerpt, tree.to_serde().to_string(), "{event}");
             let read: Excerpt = serde_json::from_str(&excerpt).unwrap();
             assert_eq!(read.value(), tree.to_serde(), "{event}");

@@ -1,5 +1,6 @@
 //! One event against all rules: alerts of single events, and matches for correlations.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use super::plan::{Absent, CarriedPlan, Input, Taken, ValuePlan};
 use super::{Clamp, Engine, EventContext, TRIGGER_BYTES_MAX, Verdict, retired};
 use crate::alert::{
     Activity, Alert, Entity, Evidence, EvidenceEvent, EvidenceOrigin, Excerpt, Observable, Product,
-    SCHEMA, SINGLE, Shared, Tenant, observables_of,
+    SCHEMA, SINGLE, Shared, Tenant, entities_json, observables_of,
 };
 use crate::correlation::{CorrelationDef, GroupKey};
 use crate::entity::{entities, subscription};
@@ -17,6 +18,7 @@ use crate::event::EventRef;
 use crate::id::{self, Id};
 use crate::matches::{Carried, EVENT_BYTES_MAX, Match, flags, level_number, way};
 use crate::rule::{Level, Wording, Words};
+use crate::scan::Marked;
 use crate::time::{Span, Timestamp};
 use crate::value::text::prefix;
 use crate::value::{Decimal, Event, Value};
@@ -34,18 +36,27 @@ const FIELD_BYTES_MAX: usize = 512;
 /// Longest group value, in bytes; what a longer one is grouped by is its hash and its beginning.
 const GROUP_VALUE_BYTES_MAX: usize = 1024;
 
+/// An event that was read.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'e> {
+    pub(super) event: &'e EventRef<'e>,
+    pub(super) tree: &'e Event<'e>,
+    /// The event's marks, if its tree was made by them.
+    pub(super) marks: Option<Marked<'e>>,
+}
+
 /// Says what the rules that one parsed event meets come to.
 pub(super) fn judge(
     engine: &Engine,
-    event: (&EventRef<'_>, &Event<'_>),
+    read: &Read<'_>,
     context: &EventContext<'_>,
     verdict: &mut Verdict,
 ) {
-    let (event, tree) = event;
+    let Read { event, tree, .. } = *read;
     let time = event_time(event.event_time, context);
     verdict.clamped = time.1;
     if !verdict.matched.is_empty() {
-        let facts = Facts::of(event, tree, context, time);
+        let facts = Facts::of(read, context, time);
         for place in &verdict.matched {
             if engine.compiled[*place].at_once {
                 verdict.alerts.push(facts.alert(engine, *place));
@@ -58,7 +69,7 @@ pub(super) fn judge(
         let mut matched = Vec::new();
         retired.engine.matched(event, tree, &mut matched);
         if !matched.is_empty() {
-            let facts = Facts::of(event, tree, context, time);
+            let facts = Facts::of(read, context, time);
             let wanted = |def: &CorrelationDef| retired.versions.contains(&def.version);
             let engine = &retired.engine;
             engine.correlate(&facts, &matched, wanted, &mut verdict.matches);
@@ -116,10 +127,16 @@ pub(super) fn event_time(own: Option<Timestamp>, context: &EventContext<'_>) -> 
 struct Facts<'e> {
     event: &'e EventRef<'e>,
     tree: &'e Event<'e>,
+    marks: Option<Marked<'e>>,
     context: &'e EventContext<'e>,
     time: Timestamp,
     clamped: bool,
     event_id: Id,
+    /// Time and id as alerts have them.
+    time_text: OnceCell<String>,
+    event_name: OnceCell<String>,
+    /// The event as JSON text.
+    text: OnceCell<Cow<'e, str>>,
     entities: Shared<Vec<Entity>>,
     observables: OnceCell<Shared<Vec<Observable>>>,
     /// The event in alerts, and whether it was cut.
@@ -129,20 +146,20 @@ struct Facts<'e> {
 }
 
 impl<'e> Facts<'e> {
-    fn of(
-        event: &'e EventRef<'e>,
-        tree: &'e Event<'e>,
-        context: &'e EventContext<'e>,
-        time: (Timestamp, bool),
-    ) -> Self {
+    fn of(read: &Read<'e>, context: &'e EventContext<'e>, time: (Timestamp, bool)) -> Self {
+        let Read { event, tree, marks } = *read;
         let entities = entities(tree, event.log_type);
         Self {
             event,
             tree,
+            marks,
             context,
             time: time.0,
             clamped: time.1,
             event_id: context.event_id(),
+            time_text: OnceCell::new(),
+            event_name: OnceCell::new(),
+            text: OnceCell::new(),
             subscription: subscription(tree, &entities),
             entities: entities.into(),
             observables: OnceCell::new(),
@@ -178,12 +195,12 @@ impl<'e> Facts<'e> {
     }
 
     /// The event as JSON text.
-    fn text(&self) -> std::borrow::Cow<'e, str> {
-        match self.event.body.json() {
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| match self.event.body.json() {
             // The event has become a tree, so this is UTF-8.
             Some(bytes) => std::str::from_utf8(bytes).unwrap_or_default().into(),
             None => self.tree.root.to_json().into(),
-        }
+        })
     }
 
     /// The event as alerts show it, and whether it was cut.
@@ -191,11 +208,14 @@ impl<'e> Facts<'e> {
         self.excerpt.get_or_init(|| {
             let text = self.text();
             if text.len() > TRIGGER_BYTES_MAX {
-                let beginning = prefix(&text, TRIGGER_BYTES_MAX);
-                (serde_json::Value::from(beginning).into(), true)
-            } else {
-                (Excerpt::of_tree(&self.tree.root), false)
+                let beginning = prefix(text, TRIGGER_BYTES_MAX);
+                return (serde_json::Value::from(beginning).into(), true);
             }
+            let excerpt = match self.marks {
+                Some(marks) => Excerpt::of_marked(marks, text),
+                None => Excerpt::of_tree(&self.tree.root, text.len()),
+            };
+            (excerpt, false)
         })
     }
 
@@ -208,10 +228,10 @@ impl<'e> Facts<'e> {
         let (excerpt, cut) = self.excerpt();
         let observables = || observables_of(&self.entities).into();
         let observables = self.observables.get_or_init(observables);
-        let time = self.time.to_string();
+        let time = self.time_text.get_or_init(|| self.time.to_string());
         let words = self.words(&compiled.wording);
         let evidence = EvidenceEvent {
-            event_id: event_id.to_string(),
+            event_id: self.event_name.get_or_init(|| event_id.to_string()).clone(),
             time: Some(time.clone()),
             time_clamped: self.clamped,
             logsource: self.logsource.clone(),
@@ -237,7 +257,7 @@ impl<'e> Facts<'e> {
             group: None,
             emitted_at: String::new(),
             first_event_at: Some(time.clone()),
-            last_event_at: Some(time),
+            last_event_at: Some(time.clone()),
             external_id: words.external_id,
             title: words.title.unwrap_or_else(|| rule.meta.title.clone()),
             description: compiled.description.clone(),
@@ -322,7 +342,7 @@ impl<'e> Facts<'e> {
             .find(|counted| counted.present)
             .unwrap_or_default();
         let text = self.text();
-        let evidence = prefix(&text, EVENT_BYTES_MAX);
+        let evidence = prefix(text, EVENT_BYTES_MAX);
         let bit = |set: bool, flag: u32| if set { flag } else { 0 };
         let rules: BTreeSet<usize> = inputs.iter().map(|input| input.rule).collect();
         let paths = rules
@@ -358,7 +378,7 @@ impl<'e> Facts<'e> {
             tenant: origin.tenant.to_string(),
             logsource: self.logsource.clone().unwrap_or_default(),
             log_type: self.event.log_type.name.to_owned(),
-            entities: json(&*self.entities),
+            entities: entities_json(&self.entities).as_bytes().to_vec(),
             fields: json(&self.fields(paths)),
             subscription_id: self.subscription.clone().unwrap_or_default(),
             group_values: values,

@@ -183,6 +183,14 @@ impl Walker<'_> {
             }
         };
         let rest = self.path.get(at..).unwrap_or_default();
+        if let Some((key, behind)) = rest.split_once('.')
+            && !object.has_dotted_keys()
+        {
+            if let Some(child) = get(key) {
+                self.walk(child, self.path.len() - behind.len(), found);
+            }
+            return;
+        }
         if let Some(end) = get(rest) {
             let before = found.len();
             found.push(Seen::In(end));
