@@ -1,8 +1,10 @@
 //! Deliveries: one task a sink, each reading the alerts log from its own durable cursor.
 //!
-//! A sink that is down delays only itself. The cursor moves when the sink has answered; a crash in
-//! between repeats alerts under the same ids. A new sink starts at the oldest alert that the log
-//! still holds.
+//! A sink that is down delays only itself. The cursor moves when the sink has answered, beside the next
+//! batch; a crash in between repeats alerts under the same ids. A new sink starts at the oldest alert
+//! that the log still holds.
+
+mod cursor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use palisade_sinks::sink::{Sink, SinkItem, SinkResult, Why};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use self::cursor::Cursor;
 use super::alarms::Alarms;
 use super::dead;
 use super::operational::{Kind, Notice};
@@ -78,6 +81,7 @@ enum Flow {
 
 /// What a delivery remembers between batches.
 struct Way {
+    cursor: Cursor,
     backoff: Backoff,
     breaker: Breaker,
     stop: watch::Receiver<bool>,
@@ -97,6 +101,7 @@ impl Delivery {
         let mut next = self.start().await?;
         self.metrics.sink_started(&self.name, next);
         let mut way = Way {
+            cursor: Cursor::follow(&self.name, &self.log, &self.metrics),
             backoff: Backoff::new(self.pauses),
             breaker: Breaker::default(),
             stop,
@@ -112,7 +117,8 @@ impl Delivery {
                 }
                 tokio::select! {
                     changed = end.changed() => if changed.is_err() { break },
-                    () = way.stopped() => {}
+                    lost = way.cursor.lost() => return Err(lost.into()),
+                    () = stopped(&mut way.stop) => {}
                 }
                 continue;
             }
@@ -123,7 +129,7 @@ impl Delivery {
             }
         }
         self.sink.close().await;
-        Ok(())
+        Ok(way.cursor.end().await?)
     }
 
     /// Where to begin: at the cursor, inside what the log holds.
@@ -190,10 +196,7 @@ impl Delivery {
             ));
         }
         if let Some(cursor) = batch.cursor().filter(|_| batch.cursor() != before) {
-            self.log
-                .move_cursor(&cursor_name(&self.name), cursor)
-                .await?;
-            self.metrics.sink_cursor(&self.name, cursor);
+            way.cursor.move_to(cursor).await?;
         }
         if delivered > 0 {
             self.metrics.sink_delivered(&self.name, delivered);
@@ -271,22 +274,13 @@ impl Way {
         stopping
     }
 
-    /// Resolves when the delivery is to stop; a sender that is gone stops it too.
-    async fn stopped(&mut self) {
-        if self.stop.wait_for(|stop| *stop).await.is_err() {
-            // Nobody can say it any more: what is left is a drain.
-            let (_, stop) = watch::channel(true);
-            self.stop = stop;
-        }
-    }
-
     /// The outcome of `work`, unless the drain ends first.
     async fn bounded<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         if !self.stopping() {
             tokio::select! {
                 done = &mut work => return Some(done),
-                () = self.stopped() => {}
+                () = stopped(&mut self.stop) => {}
             }
             self.stopping();
         }
@@ -303,7 +297,7 @@ impl Way {
         tokio::select! {
             () = tokio::time::sleep(pause) => Flow::On,
             // One more try: what the sink can take now, it gets.
-            () = self.stopped() => Flow::On,
+            () = stopped(&mut self.stop) => Flow::On,
         }
     }
 }
@@ -328,6 +322,14 @@ fn blocked(sink: &str, next: Pos, why: &Why) -> Notice {
 /// How alerts name a sink.
 fn subject(sink: &str) -> String {
     format!("sink {sink}")
+}
+
+/// Resolves when the delivery is to stop; a sender that is gone stops it too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody can say it any more: what is left is a drain.
+        *stop = watch::channel(true).1;
+    }
 }
 
 /// The identities that sinks need, out of the canonical alert.

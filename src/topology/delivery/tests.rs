@@ -1,9 +1,10 @@
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
-use crate::log::AlertRow;
 use crate::log::sqlite::{Options, SqliteLog};
+use crate::log::{AlertRow, Appended, Finished};
 use crate::topology::Site;
 
 /// A sink that answers by a script and keeps what it was given.
@@ -48,6 +49,47 @@ fn open(dir: &Path) -> Arc<SqliteLog> {
     Arc::new(SqliteLog::open(dir, options).unwrap())
 }
 
+/// A log whose cursors move only when they are let.
+struct Slow {
+    log: Arc<SqliteLog>,
+    moves: tokio::sync::Semaphore,
+}
+
+#[async_trait::async_trait]
+impl Log for Slow {
+    async fn append(&self, step: Append) -> Result<Appended, AppendError> {
+        self.log.append(step).await
+    }
+    async fn read(&self, stream: Stream, from: Pos, limit: usize) -> Result<Vec<Row>, ReadError> {
+        self.log.read(stream, from, limit).await
+    }
+    async fn bounds(&self, stream: Stream) -> Result<Range<Pos>, ReadError> {
+        self.log.bounds(stream).await
+    }
+    fn watch(&self, stream: Stream) -> watch::Receiver<Pos> {
+        self.log.watch(stream)
+    }
+    async fn cursor(&self, name: &str) -> Result<Pos, ReadError> {
+        self.log.cursor(name).await
+    }
+    async fn move_cursor(&self, name: &str, to: Pos) -> Result<(), AppendError> {
+        self.moves.acquire().await.unwrap().forget();
+        self.log.move_cursor(name, to).await
+    }
+    async fn finished(&self) -> Result<Vec<Finished>, ReadError> {
+        self.log.finished().await
+    }
+    async fn emitted(&self) -> Result<Vec<(u32, Pos)>, ReadError> {
+        self.log.emitted().await
+    }
+    async fn put_fact(&self, key: &str, body: Bytes) -> Result<(), AppendError> {
+        self.log.put_fact(key, body).await
+    }
+    async fn facts(&self, prefix: &str) -> Result<Vec<(String, Bytes)>, ReadError> {
+        self.log.facts(prefix).await
+    }
+}
+
 async fn append(log: &SqliteLog, ids: &[&str]) {
     let row = |id: &&str| AlertRow {
         alert_id: (*id).to_owned(),
@@ -71,11 +113,15 @@ struct Running {
 }
 
 fn start(log: &Arc<SqliteLog>, fake: &Arc<Fake>) -> Running {
+    start_on(Arc::clone(log) as Arc<dyn Log>, fake)
+}
+
+fn start_on(log: Arc<dyn Log>, fake: &Arc<Fake>) -> Running {
     let alarms = Site::default().alarms;
     let delivery = Delivery {
         name: "s".to_owned(),
         sink: Box::new(FakeSink(Arc::clone(fake))),
-        log: Arc::clone(log) as Arc<dyn Log>,
+        log,
         clock: Clock::start(),
         metrics: Arc::new(Metrics::default()),
         alarms: Arc::clone(&alarms),
@@ -153,6 +199,27 @@ async fn alerts_leave_in_log_order_and_a_restart_resumes_at_the_cursor() {
     let second = start(&log, &fake(vec![]));
     assert_eq!(second.seen(1).await, [["d"]]);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn no_batch_waits_for_the_cursor_and_a_stop_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(Slow {
+        log: open(dir.path()),
+        moves: tokio::sync::Semaphore::new(0),
+    });
+    append(&log.log, &["a"]).await;
+    let running = start_on(Arc::<Slow>::clone(&log), &fake(vec![]));
+    for (calls, id) in [(1, "b"), (2, "c"), (3, "d")] {
+        running.seen(calls).await;
+        append(&log.log, &[id]).await;
+    }
+    assert_eq!(running.seen(4).await, [["a"], ["b"], ["c"], ["d"]]);
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 1);
+    // One move is under way; the other one says how far everything after it came.
+    log.moves.add_permits(2);
+    running.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 5);
 }
 
 #[tokio::test]
