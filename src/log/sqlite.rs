@@ -47,7 +47,8 @@ const DB_FILE: &str = "palisade.db";
 /// Commands that may wait for the writer.
 const QUEUE_COMMANDS: usize = 1_024;
 
-/// Shortest time between two transactions: a busy log commits in groups and spares the disk.
+/// Shortest time between two transactions: a busy log commits in groups and spares the disk. Alerts are
+/// waited for by somebody, and wait less.
 pub const FLUSH: Duration = Duration::from_millis(20);
 
 /// How long the writer waits for another program's lock before it tries again.
@@ -150,7 +151,7 @@ pub enum StateError {
 /// How a log is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Shortest time between two transactions; [`FLUSH`] unless a test wants none.
+    /// Shortest time between two transactions without alerts; [`FLUSH`] unless a test wants another.
     pub flush: Duration,
     /// How long rows stay.
     pub retention: Retention,

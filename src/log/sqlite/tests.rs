@@ -235,6 +235,26 @@ async fn steps_that_wait_together_keep_the_order_of_their_calls() {
     assert_eq!(bodies(&log, Stream::Alerts).await, names);
 }
 
+/// With an hour between two transactions, whoever waited for it would not be seen again.
+#[tokio::test]
+async fn an_alert_is_not_waited_with_and_takes_along_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        flush: Duration::from_hours(1),
+        ..options()
+    };
+    let log = SqliteLog::open(dir.path(), options).unwrap();
+    log.append(alerts(&["first"])).await.unwrap();
+    log.append(alerts(&["second"])).await.unwrap();
+    // In this order into the writer's queue.
+    let moved = log.move_cursor("sink/s", 2);
+    let appended = log.append(alerts(&["third"]));
+    let (moved, appended) = futures_util::future::join(moved, appended).await;
+    moved.unwrap();
+    assert_eq!(appended.unwrap().alerts, 3..4);
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 2);
+}
+
 #[tokio::test]
 async fn cursors_and_finished_positions_never_go_back() {
     let dir = tempfile::tempdir().unwrap();

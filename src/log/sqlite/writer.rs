@@ -27,6 +27,10 @@ const GROUP_COMMANDS_MAX: usize = 1_024;
 /// Most body bytes of one transaction; one larger step is still taken alone.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Shortest time between two transactions of which the second holds alerts, and between two looks for them
+/// while one without any is not due yet: somebody waits for an alert.
+const PROMPT: Duration = Duration::from_millis(5);
+
 /// How often a step is tried again while the disk is full or another program holds the database.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
@@ -140,20 +144,31 @@ impl Writer {
     pub(super) fn run(mut self, mut queue: Receiver<Command>) {
         let mut waiting = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            self.pace();
             waiting.push(first);
-            gather(&mut queue, &mut waiting);
+            self.pace(&mut waiting, &mut queue);
             self.commit(&mut waiting, &mut queue);
         }
     }
 
-    /// At most one transaction every [`Options::flush`]; the first after a pause starts at once.
-    fn pace(&mut self) {
-        let now = self.clock.elapsed();
-        if let Some(at) = self.committed_at {
-            std::thread::sleep((at + self.options.flush).saturating_sub(now));
+    /// Takes what comes until a transaction is due: one every [`Options::flush`] at most, one that holds
+    /// alerts every [`PROMPT`]. The first after a pause starts at once.
+    fn pace(&mut self, waiting: &mut Vec<Command>, queue: &mut Receiver<Command>) {
+        loop {
+            gather(queue, waiting);
+            let flush = if waiting.iter().any(holds_alerts) {
+                self.options.flush.min(PROMPT)
+            } else {
+                self.options.flush
+            };
+            let due = self.committed_at.map_or(Duration::ZERO, |at| at + flush);
+            let now = self.clock.elapsed();
+            let left = due.saturating_sub(now);
+            if left.is_zero() {
+                self.committed_at = Some(now);
+                return;
+            }
+            std::thread::sleep(left.min(PROMPT));
         }
-        self.committed_at = Some(self.clock.elapsed());
     }
 
     /// Commits everything that waits, however long the disk is full. What is left when all askers
@@ -366,6 +381,10 @@ fn take_aside(queue: &mut Receiver<Command>, waiting: &mut Vec<Command>) {
         waiting.push(command);
     }
     waiting.sort_by_key(|command| !matches!(command, Command::Cursor(..) | Command::Trim(..)));
+}
+
+fn holds_alerts(command: &Command) -> bool {
+    matches!(command, Command::Append(step, _) if !step.alerts.is_empty())
 }
 
 fn command_bytes(command: &Command) -> usize {
