@@ -1,5 +1,6 @@
 //! What is measured of a process and of the machine, and how a list of figures is shown.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -26,6 +27,43 @@ pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
         .filter_map(|field| field.parse::<f64>().ok())
         .sum();
     Some(ticks / TICKS_PER_SECOND)
+}
+
+/// Processor time of the children of this process that have ended, user and system, in seconds.
+pub(crate) fn children_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let ticks: f64 = fields
+        .split(' ')
+        .skip(13)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum();
+    ticks / TICKS_PER_SECOND
+}
+
+/// Processor seconds of a running process by what its threads are called, without their numbers.
+pub(crate) fn seconds_by_thread(pid: u32) -> BTreeMap<String, f64> {
+    let mut seconds = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+    {
+        let Ok(task) = task else { continue };
+        let read = |name| fs::read_to_string(task.path().join(name));
+        let (Ok(name), Ok(stat)) = (read("comm"), read("schedstat")) else {
+            continue;
+        };
+        let nanos = stat
+            .split(' ')
+            .next()
+            .and_then(|nanos| nanos.parse::<f64>().ok());
+        let name = name
+            .trim()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+        *seconds.entry(name.to_owned()).or_default() += nanos.unwrap_or_default() / 1e9;
+    }
+    seconds
 }
 
 /// Processor, cores, memory, kernel: what a number must be read with.

@@ -34,6 +34,30 @@ pub(crate) fn cpu_seconds(address: &str, topic: &str, partitions: i32, records: 
     said.trim().parse().expect("a number")
 }
 
+/// The same with `kcat`, where there is one.
+pub(crate) fn kcat_seconds(address: &str, topic: &str) -> Option<f64> {
+    let before = measure::children_seconds();
+    let status = Command::new("kcat")
+        .args([
+            "-C",
+            "-q",
+            "-u",
+            "-e",
+            "-o",
+            "beginning",
+            "-b",
+            address,
+            "-t",
+            topic,
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .ok()?;
+    assert!(status.success(), "kcat read everything");
+    Some(measure::children_seconds() - before)
+}
+
 /// Is the reader, if that was asked for; the processor seconds that it took.
 pub(crate) fn is_asked_for() -> Option<f64> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
