@@ -59,24 +59,21 @@ pub enum Value<'a> {
 }
 
 // Values are moved about while a tree grows.
-const _: () = assert!(size_of::<Value<'_>>() <= 40);
+const _: () = assert!(size_of::<Value<'_>>() <= 56);
 
 /// Text with what is made of it when it is first asked for: every rule asks for the same.
 #[derive(Debug, Clone)]
 pub struct Text<'a> {
     raw: Cow<'a, str>,
-    /// Apart, as few texts of an event are asked and all are moved about.
-    made: OnceCell<Box<Made>>,
+    /// Where folding changes something, or the text is longer than [`LOOKED_AT_AGAIN_MAX`].
+    folded: OnceCell<Box<str>>,
+    /// The JSON in it, if it is JSON. Apart, as few texts are asked and all are moved about.
+    inner: OnceCell<Box<Option<Value<'static>>>>,
 }
 
-/// What is made of a text.
-#[derive(Debug, Clone, Default)]
-struct Made {
-    /// `None` inside: folding changes nothing.
-    folded: OnceCell<Option<Box<str>>>,
-    /// `None` inside: it is no JSON.
-    inner: OnceCell<Option<Box<Value<'static>>>>,
-}
+/// Longest text, in bytes, that is looked at again each time if folding does not change it: that costs
+/// less than to remember.
+const LOOKED_AT_AGAIN_MAX: usize = 256;
 
 /// Members in the order of their first appearance, without repeats.
 #[derive(Debug, Clone, Default)]
@@ -98,12 +95,9 @@ impl<'a> Text<'a> {
     pub fn new(raw: Cow<'a, str>) -> Self {
         Self {
             raw,
-            made: OnceCell::new(),
+            folded: OnceCell::new(),
+            inner: OnceCell::new(),
         }
-    }
-
-    fn made(&self) -> &Made {
-        self.made.get_or_init(Box::default)
     }
 
     /// The text as it stands.
@@ -113,23 +107,22 @@ impl<'a> Text<'a> {
 
     /// The text under Unicode simple case folding.
     pub fn folded(&self) -> &str {
-        self.made()
-            .folded
-            .get_or_init(|| match casing::fold(&self.raw) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(folded) => Some(folded.into_boxed_str()),
-            })
-            .as_deref()
-            .unwrap_or(&self.raw)
+        if let Some(folded) = self.folded.get() {
+            return folded;
+        }
+        match casing::fold(&self.raw) {
+            Cow::Borrowed(_) if self.raw.len() <= LOOKED_AT_AGAIN_MAX => &self.raw,
+            folded => self.folded.get_or_init(|| folded.into_owned().into()),
+        }
     }
 
     /// The value that the text is JSON of, if it is.
     pub(crate) fn inner(&self) -> Option<&Value<'static>> {
         let read = || parse(self.raw.as_bytes(), INNER_DEPTH_MAX).ok();
-        self.made()
-            .inner
-            .get_or_init(|| read().map(|inner| Box::new(inner.value.into_owned())))
-            .as_deref()
+        self.inner
+            .get_or_init(|| Box::new(read().map(|inner| inner.value.into_owned())))
+            .as_ref()
+            .as_ref()
     }
 
     fn into_owned(self) -> Text<'static> {
