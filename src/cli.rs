@@ -18,6 +18,8 @@ pub mod explain;
 pub mod test;
 pub mod decode;
 pub mod alerts;
+pub mod dead;
+pub mod repair;
 pub mod rules;
 pub mod coverage;
 pub mod new;
@@ -40,6 +42,7 @@ Examples:
   palisade test detections                        the cases beside the rules
   palisade explain --rules detections signin.json  why they fire, or do not
   palisade alerts list -c palisade.yaml           newest alerts, beside a running process
+  palisade dead list -c palisade.yaml             what could not go on, and why
   palisade rules -c palisade.yaml                 what is loaded, what is not and why, what fired
 
 Exit status: 0 done, 1 problems found or failed, 2 command line or configuration unusable,
@@ -76,6 +79,10 @@ pub enum Command {
     Decode(decode::Args),
     /// Read the alerts log, also beside a running process.
     Alerts(alerts::Args),
+    /// Look at dead letters, try them again, export or purge them, also beside a running process.
+    Dead(dead::Args),
+    /// Decide what is given up where `run` stopped because data is gone.
+    Repair(repair::Args),
     /// List the rules: loaded, left out or skipped and why, and how often each fired.
     Rules(rules::Args),
     /// Show which ATT&CK techniques the rules cover, by log source.
@@ -110,6 +117,8 @@ impl Cli {
             Command::Explain(args) => explain::execute(&args, terminal),
             Command::Decode(args) => decode::execute(&args, terminal),
             Command::Alerts(args) => alerts::execute(&args, terminal),
+            Command::Dead(args) => dead::execute(&args, terminal),
+            Command::Repair(args) => repair::execute(&args, terminal),
             Command::Rules(args) => rules::execute(&args, terminal),
             Command::Coverage(args) => coverage::execute(&args, terminal),
             Command::New(args) => new::execute(&args, terminal),

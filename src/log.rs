@@ -48,6 +48,8 @@ pub struct Append {
     pub finished: Vec<Finished>,
     /// Per key partition, the position up to which the fold's outputs are durable with this step.
     pub emitted: Vec<(u32, Pos)>,
+    /// Dead letters with what takes their place; nothing: they are settled, and their row is empty.
+    pub settled: Vec<(Pos, Bytes)>,
 }
 
 impl Append {
@@ -60,6 +62,7 @@ impl Append {
         self.dead.append(&mut other.dead);
         self.finished.append(&mut other.finished);
         self.emitted.append(&mut other.emitted);
+        self.settled.append(&mut other.settled);
     }
 
     /// Bytes of the bodies in it.
@@ -67,7 +70,8 @@ impl Append {
         let matches: usize = self.matches.iter().map(|(_, body)| body.len()).sum();
         let alerts: usize = self.alerts.iter().map(|alert| alert.body.len()).sum();
         let dead: usize = self.dead.iter().map(Bytes::len).sum();
-        matches + alerts + dead
+        let settled: usize = self.settled.iter().map(|(_, body)| body.len()).sum();
+        matches + alerts + dead + settled
     }
 
     /// Whether the step would change nothing.
@@ -77,6 +81,7 @@ impl Append {
             && self.dead.is_empty()
             && self.finished.is_empty()
             && self.emitted.is_empty()
+            && self.settled.is_empty()
     }
 }
 

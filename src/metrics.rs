@@ -250,6 +250,11 @@ impl Metrics {
             .set(gauge(bytes));
     }
 
+    /// A dead letter was tried again.
+    pub fn dead_retried(&self, outcome: &'static str) {
+        self.series.dead_retried.with_label_values(&[outcome]).inc();
+    }
+
     /// A gap, lost end or other break that an operator must know of.
     pub fn problem(&self, kind: &'static str) {
         self.series.problems.with_label_values(&[kind]).inc();

@@ -26,13 +26,14 @@
 //! Whatever breaks ends the process: nothing is started again inside it. Sources and deliveries
 //! wait for what is outside in loops of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_detect::engine::Engine;
 use tokio::sync::{mpsc, watch};
 
-use crate::log::sqlite::SqliteLog;
-use crate::log::{Log, Stream};
+use crate::log::sqlite::{ACCEPTED, SqliteLog};
+use crate::log::{Log, ReadError, Stream};
 
 pub mod parts;
 pub mod operational;
@@ -50,6 +51,7 @@ pub mod inventory;
 pub mod in_force;
 pub mod reload;
 pub mod delivery;
+pub mod retry;
 pub mod upkeep;
 pub mod offline;
 pub mod build;
@@ -61,9 +63,10 @@ use breaker::Breakers;
 use fold::{FoldError, Folds};
 use in_force::InForce;
 use intake::{Intake, IntakeContext};
-use judge::JudgeContext;
+use judge::{JudgeContext, Traits};
 pub use parts::{Parts, Site};
 use reload::Reloads;
+use retry::Retries;
 use run::{Part, Running, Tasks};
 use shutdown::Failure;
 use upkeep::Upkeep;
@@ -98,16 +101,14 @@ impl Parts {
 
         let (out, steps) = mpsc::channel(APPEND_QUEUE_BATCHES);
         let breakers = Arc::new(Breakers::new(self.breaker, site.clone()));
-        let context = JudgeContext {
-            engine: in_force.engine(),
-            traits: Arc::clone(&traits),
-            site: site.clone(),
-        };
+        let context = judging(&in_force, &traits, &site);
+        let retries = Retries::new(&self.log, &context);
         let queues = tasks.judge(&context, &out)?;
         drop(out);
 
         let context = IntakeContext {
             durable: log.finished().await?,
+            accepted: accepted(&*log).await?,
             state,
             traits,
             breakers: Arc::clone(&breakers),
@@ -122,13 +123,14 @@ impl Parts {
             site: site.clone(),
         };
         tasks.spawn(Part::Appender, appender.run(steps));
-        let stop_rules = tasks.look_after(Reloads {
+        let reloads = Reloads {
             in_force,
             reload: self.reload,
             intake: Arc::clone(&intake),
             passed,
             site: site.clone(),
-        });
+        };
+        let stop_rules = tasks.look_after(reloads, retries);
         let upkeep = Upkeep {
             log: self.log,
             folded,
@@ -160,6 +162,21 @@ impl Parts {
             site: self.site.clone(),
         }
     }
+}
+
+/// What judges need.
+fn judging(in_force: &InForce, traits: &Arc<Traits>, site: &Site) -> JudgeContext {
+    JudgeContext {
+        engine: in_force.engine(),
+        traits: Arc::clone(traits),
+        site: site.clone(),
+    }
+}
+
+/// Gaps of sources that an operator accepted.
+async fn accepted(log: &dyn Log) -> Result<BTreeSet<String>, ReadError> {
+    let facts = log.facts(ACCEPTED).await?;
+    Ok(facts.into_iter().map(|(key, _)| key).collect())
 }
 
 /// Folds the log from its oldest record and puts the rules in force behind its end.

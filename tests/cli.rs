@@ -233,13 +233,14 @@ fn names_of_files_reach_the_terminal_only_as_visible_text() {
     let left_out = folder.path().join("logs/a\u{1b}[2J.txt");
     fs::write(left_out, "{}").expect("a file");
     let gone = "gone\u{1b}]0;x\u{7}\u{202e}";
-    let each: [&[&str]; 7] = [
+    let each: [&[&str]; 8] = [
         &["decode", "logs", gone],
         &["replay", "--rules", "rule.yml", "logs", gone],
         &["check", gone],
         &["check", "-c", gone],
         &["config", "show", "-c", gone],
         &["alerts", "list", "--state", gone],
+        &["dead", "list", "--state", gone],
         &["health", "--address", gone],
     ];
     for arguments in each {

@@ -82,6 +82,13 @@ pub trait Handler: Send + Sync {
     fn begins(&self, at: &Arc<Assigned>, position: i64) {
         let _ = (at, position);
     }
+    /// The records `from` to `to` were removed at the source before they were read. Whether reading may
+    /// go on behind them, which is then said before anything is read. Called between `assigned` and
+    /// `begins`.
+    fn gap(&self, at: &Arc<Assigned>, from: i64, to: i64) -> bool {
+        let _ = (at, from, to);
+        false
+    }
     /// Whether the partition's in-flight budget has room.
     fn ready(&self, at: &Arc<Assigned>) -> bool;
     /// Takes a batch; blocks while the queue behind it is full.

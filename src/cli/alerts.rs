@@ -128,6 +128,10 @@ fn list(log: &AlertsReader, args: &ListArgs, out: &mut impl Write) -> anyhow::Re
             .min(PAGE_ALERTS);
         for row in log.read(next, limit)? {
             next = row.pos + 1;
+            if row.body.is_empty() {
+                // An operator gave it up (`palisade repair`).
+                continue;
+            }
             match args.format {
                 TableOrNdjson::Table => drop(table.add_row(cells(&row))),
                 TableOrNdjson::Ndjson => line(out, &row)?,

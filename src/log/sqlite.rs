@@ -6,9 +6,11 @@
 //! from memory; older ones come from a connection of its own.
 
 mod alerts;
+mod dead;
 mod deployment;
 mod lock;
 mod reader;
+mod repair;
 mod retention;
 mod schema;
 mod shared;
@@ -27,7 +29,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::{AlertsReader, Found};
+pub use dead::{ASKED, CHANGED_MAX, DeadEditor, DeadReader};
 pub use deployment::Deployment;
+pub use repair::{ACCEPTED, Damage, Plan, Repair, accepted_key};
 pub use retention::{
     ALERTS_KEPT, BYTES_MAX, DEAD_KEPT, DEAD_KEPT_AT_LEAST, MATCHES_KEPT_AT_LEAST,
     MATCHES_KEPT_BEYOND, Retention, TRIM_ROWS, Trimmed, TrimmedEarly,
@@ -253,6 +257,14 @@ impl SqliteLog {
     pub fn wal_bytes(&self) -> u64 {
         let wal = self.dir.join(format!("{DB_FILE}-wal"));
         std::fs::metadata(wal).map_or(0, |meta| meta.len())
+    }
+
+    /// Where requests to try dead letters again stand, and if that is not `seen` some of those letters.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn asked_retries(&self, seen: Pos) -> Result<(Pos, Vec<Row>), ReadError> {
+        self.query(move |reader| reader.asked_retries(seen)).await
     }
 
     /// From now on keeps matches for correlations whose longest timespan is `longest`; never shorter

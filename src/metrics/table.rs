@@ -166,6 +166,9 @@ table! {
     /// What an operator must know and was said, such as `state_gap`; `docs/runbook.md` has every kind.
     problems: IntCounterVec, "palisade_problems_total", ["kind"];
 
+    /// Dead letters that people asked to be tried again: `done`, or `parked` where they stay what they are.
+    dead_retried: IntCounterVec, "palisade_dead_retried_total", ["outcome"];
+
     /// Alerts in the log since this process started, or waiting then, that the sink must answer for.
     sink_due: IntGaugeVec, "palisade_sink_due_alerts", ["sink"];
     /// Alerts delivered, durably.

@@ -32,7 +32,7 @@ pub const SUBJECTS_MAX: usize = 1_000;
 const OTHERS: &str = "others";
 
 /// The fact that holds which deployment this is.
-const DEPLOYMENT: &str = "deployment/id";
+pub const DEPLOYMENT: &str = "deployment/id";
 
 /// What stages say about the process.
 pub struct Alarms {

@@ -189,6 +189,7 @@ mod tests {
         let breakers = Arc::new(Breakers::new(Limits::default(), site.clone()));
         let context = IntakeContext {
             durable: Vec::new(),
+            accepted: std::collections::BTreeSet::new(),
             state: StateAge::New,
             traits: Arc::new(Traits::from([(Arc::from("files"), files)])),
             breakers: Arc::clone(&breakers),

@@ -121,6 +121,10 @@ pub fn exit(error: &StateError) -> Exit {
 
 /// Whether SQLite says that the file is not, or no longer, what it has written.
 fn is_damaged(error: &rusqlite::Error) -> bool {
+    // A row whose checksum does not hold is said in this form.
+    if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) {
+        return true;
+    }
     matches!(
         error.sqlite_error_code(),
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)

@@ -122,8 +122,12 @@ impl Delivery {
                 }
                 continue;
             }
-            let items = items(rows);
-            next = items.last().map_or(next, |item| item.pos + 1);
+            let (items, upto) = items(rows);
+            next = upto;
+            if items.is_empty() {
+                way.cursor.move_to(next).await?;
+                continue;
+            }
             if self.batch(Batch::new(items), &mut way).await? == Flow::Stop {
                 break;
             }
@@ -339,14 +343,19 @@ struct Head {
     dedupe_key: String,
 }
 
-/// A batch within [`BATCH_BYTES_MAX`], at least one alert.
-fn items(rows: Vec<Row>) -> Vec<SinkItem> {
-    let mut bytes = 0;
+/// A batch within [`BATCH_BYTES_MAX`], and the position behind it. Rows that an operator gave up say
+/// nothing and are left out.
+fn items(rows: Vec<Row>) -> (Vec<SinkItem>, Pos) {
+    let (mut bytes, mut next) = (0, 0);
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         bytes += row.body.len();
         if bytes > BATCH_BYTES_MAX && !items.is_empty() {
             break;
+        }
+        next = row.pos + 1;
+        if row.body.is_empty() {
+            continue;
         }
         // Only canonical alerts are appended; should one be none, the sink still gets its bytes.
         let head: Head = serde_json::from_slice(&row.body).unwrap_or_default();
@@ -357,7 +366,7 @@ fn items(rows: Vec<Row>) -> Vec<SinkItem> {
             body: row.body,
         });
     }
-    items
+    (items, next)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The topology as sources see it: assignments, budgets, the queue to the judges, and what may be
 //! committed. Called from the sources' own threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use palisade_ingest::offset::{Outcome, Ticket, Tracker};
 use palisade_ingest::source::{Assigned, Handler, RecordBatch, SourceError};
 use tokio::sync::mpsc::Sender;
 
+use crate::log::sqlite::accepted_key;
 use crate::log::{AlertRow, Finished};
 use crate::topology::Site;
 use crate::topology::breaker::Breakers;
@@ -56,6 +57,8 @@ pub enum StateAge {
 pub struct IntakeContext {
     /// What the log says was finished.
     pub durable: Vec<Finished>,
+    /// Keys of the gaps of sources that an operator accepted.
+    pub accepted: BTreeSet<String>,
     /// Whether the log is a new one.
     pub state: StateAge,
     /// What the configuration says of each source.
@@ -343,6 +346,22 @@ impl Intake {
     }
 }
 
+/// What is said of records that were removed before they were read.
+fn removed(at: &Assigned, from: i64, to: i64) -> Notice {
+    let (source, partition) = (&*at.source, at.partition);
+    Notice::new(
+        Kind::TelemetryGap,
+        (format!("source {source}, partition {partition}"), from),
+        format!("Source `{source}`, partition {partition}: records {from} to {to} were never read"),
+        "the topic removed them before they were read, and an operator accepted that; what they would \
+         have shown is not known",
+    )
+    .with_label("source", &source)
+    .with_label("partition", &partition)
+    .with_label("from", &from)
+    .with_label("to", &to)
+}
+
 /// What is said of a log whose end is lost: the broker's commit is ahead of what it holds.
 fn lost_end(at: &Assigned, committed: i64, finished: i64) -> Notice {
     let (source, partition) = (&*at.source, at.partition);
@@ -444,6 +463,27 @@ impl Handler for Intake {
             turn,
             alerts,
         });
+    }
+
+    fn gap(&self, at: &Arc<Assigned>, from: i64, to: i64) -> bool {
+        // Accepted is a gap behind one durable position: when the log has gone on, it was another one.
+        let accepted = self.durable(at).is_some_and(|offset| {
+            let finished = Finished {
+                source: at.source.to_string(),
+                incarnation: at.incarnation,
+                partition: at.partition,
+                offset,
+            };
+            from <= offset && self.context.accepted.contains(&accepted_key(&finished))
+        });
+        if !accepted {
+            return false;
+        }
+        let alert = self.context.site.alarms.alert(removed(at, from, to));
+        if let Some(partition) = self.lock().get_mut(&at.generation) {
+            partition.alerts.push(operational::row(alert));
+        }
+        true
     }
 
     fn ready(&self, at: &Arc<Assigned>) -> bool {

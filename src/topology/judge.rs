@@ -217,7 +217,8 @@ impl Judge {
         }
         let payload = record.payload.as_deref().unwrap_or_default();
         for (origin, reject) in &outcome.rejects {
-            let letter = dead::of_record(origin, reject, payload, now.clone());
+            let from = (&*judged.from.name, record.append_time);
+            let letter = dead::of_record(origin, from, reject, payload, now.clone());
             judged.step.dead.push(Bytes::from(letter));
         }
     }

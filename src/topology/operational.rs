@@ -119,8 +119,7 @@ impl Kind {
     pub const fn is_detected(self) -> bool {
         !matches!(
             self,
-            Self::TelemetryGap
-                | Self::RetentionRisk
+            Self::RetentionRisk
                 | Self::IncarnationChanged
                 | Self::LogTypeSilent
                 | Self::StateRebuilt

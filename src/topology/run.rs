@@ -18,6 +18,7 @@ use super::delivery::Delivery;
 use super::intake::{Intake, Work};
 use super::judge::{self, JudgeContext, Judged};
 use super::reload::Reloads;
+use super::retry::Retries;
 use super::shutdown::Failure;
 use crate::log::Log;
 
@@ -40,6 +41,8 @@ pub enum Part {
     Upkeep,
     /// Looks after the rules.
     Rules,
+    /// Tries dead letters again.
+    Retries,
 }
 
 /// What runs, and the first thing that ends.
@@ -112,9 +115,11 @@ impl Tasks {
         stop
     }
 
-    /// Looks after the rules, until what is returned says stop.
-    pub fn look_after(&mut self, reloads: Reloads) -> watch::Sender<bool> {
+    /// Looks after the rules, and after what people ask to be judged again, until what is returned says
+    /// stop.
+    pub fn look_after(&mut self, reloads: Reloads, retries: Retries) -> watch::Sender<bool> {
         let (stop, stopped) = watch::channel(false);
+        self.spawn(Part::Retries, retries.run(stopped.clone()));
         self.spawn(Part::Rules, reloads.run(stopped));
         stop
     }

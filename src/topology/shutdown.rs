@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::alarms::BeginError;
 use super::delivery::DeliveryError;
 use super::fold::FoldError;
+use super::retry::RetryError;
 use super::run::{Part, Running};
 use crate::exit::Exit;
 use crate::log::{AppendError, ReadError};
@@ -53,6 +54,15 @@ pub enum Failure {
     /// A second signal came during the drain.
     #[error("a second signal ended the drain; what is left is read again at the next start")]
     Signal,
+}
+
+impl From<RetryError> for Failure {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Read(error) => Self::Read(error),
+            RetryError::Append(error) => Self::Append(error),
+        }
+    }
 }
 
 impl From<BeginError> for Failure {
@@ -110,7 +120,8 @@ impl Running {
 
     async fn drain_to_log(&mut self) -> Result<(), Failure> {
         self.stop_rules.send_replace(true);
-        self.end_of(|part| *part == Part::Rules).await?;
+        self.end_of(|part| matches!(part, Part::Rules | Part::Retries))
+            .await?;
         // A source waits for its tickets and commits before it ends.
         self.stop_sources.store(true, Ordering::Relaxed);
         self.breakers.give_up();

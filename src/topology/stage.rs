@@ -227,7 +227,7 @@ impl Stage {
         (place, source): (&RecordPlace, &SourceTraits),
         outcome: &mut Outcome,
     ) {
-        let unknown = event.log_type.name == UNKNOWN;
+        let unknown = is_unknown(event.log_type.name);
         if unknown && source.unknown == UnknownPolicy::JudgeNone {
             count(event, outcome);
             return;
@@ -266,10 +266,15 @@ impl Stage {
     }
 }
 
+/// Whether a log type stands for events that no row of the table fits.
+pub fn is_unknown(log_type: &str) -> bool {
+    log_type == UNKNOWN
+}
+
 /// Counts an event; one of unknown type by the category it states, too.
 fn count(event: &EventRef<'_>, outcome: &mut Outcome) {
     outcome.events.add(event.log_type.name, 1);
-    if event.log_type.name == UNKNOWN {
+    if is_unknown(event.log_type.name) {
         let stated = event.body.json().and_then(category);
         *outcome
             .unknown

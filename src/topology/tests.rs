@@ -30,6 +30,7 @@ use palisade_detect::engine::Engine;
 use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
 
+mod dead_letters;
 mod delivery_of_alerts;
 mod edits;
 mod reloads;

@@ -7,11 +7,14 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row as SqlRow};
 
 use super::schema::{Damaged, Ends, row_crc, signed, small_crc, table, unsigned};
-use super::{DB_FILE, StateError, schema};
+use super::{DB_FILE, StateError, dead, schema};
 use crate::log::{Finished, Pos, ReadError, Row, Stream};
 
 /// Most body bytes of one read; it then ends early. At least one row is always read.
 const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most dead letters that are tried again at a time; a letter has about 64 KiB at most.
+const RETRIES_MAX: u32 = 100;
 
 /// How long a read waits for the writer's locks, which it needs only while the log is recovered.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,6 +117,25 @@ impl Reader {
             }
         }
         Ok(found)
+    }
+
+    /// Where the cursor of requests stands, and if that is not `seen`, dead letters that are to be tried
+    /// again; not all, where they are many. Damaged ones are left out.
+    pub(super) fn asked_retries(&self, seen: Pos) -> Result<(Pos, Vec<Row>), ReadError> {
+        let now = self.cursor(dead::REQUESTS)?;
+        if now == seen {
+            return Ok((now, Vec::new()));
+        }
+        let read = || -> rusqlite::Result<Vec<Row>> {
+            let mut statement = self.conn.prepare(
+                "SELECT pos, part, crc, body FROM dead WHERE part = ?1 ORDER BY pos LIMIT ?2",
+            )?;
+            let rows =
+                statement.query_map((dead::ASKED, RETRIES_MAX), |raw| Ok(checked_row(raw)))?;
+            let rows: Vec<Option<Row>> = rows.collect::<rusqlite::Result<_>>()?;
+            Ok(rows.into_iter().flatten().collect())
+        };
+        Ok((now, read().map_err(broken)?))
     }
 
     pub(super) fn cursor(&self, name: &str) -> Result<Pos, ReadError> {

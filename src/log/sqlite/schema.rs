@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! matches alerts dead   pos (dense, from 1) | part | at (append time) | crc | [id] | body
+//! dead                  a settled letter has an empty body, one to be tried again part 1 (`dead.rs`)
 //! streams               stream | oldest | next | crc      trimmed below oldest, written below next
 //! cursors               name | pos | crc
 //! finished              source | incarnation | partition | offset | crc

@@ -101,6 +101,13 @@ impl Shared {
         )
     }
 
+    /// Rows in the middle of a stream have changed: what is asked for comes from the database.
+    pub(super) fn forget(&self, stream: Stream) {
+        let mut published = self.lock(stream);
+        published.recent.clear();
+        published.bytes = 0;
+    }
+
     /// Rows have become durable.
     pub(super) fn add(&self, stream: Stream, rows: impl Iterator<Item = Row>) {
         let mut published = self.lock(stream);

@@ -50,6 +50,7 @@ fn full_step() -> Append {
         dead: vec![Bytes::from_static(b"d1")],
         finished: vec![finished(5)],
         emitted: vec![(7, 2)],
+        settled: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
+use super::dead;
 use super::reader::{cursor, fact_crc, finished_crc};
 use super::retention::{self, Trimmed};
 use super::schema::{
@@ -269,6 +270,9 @@ impl Writer {
     }
 
     fn publish(&self, step: Append, appended: &Appended) {
+        if !step.settled.is_empty() {
+            self.shared.forget(Stream::Dead);
+        }
         let row = |(pos, (part, body))| Row { pos, part, body };
         let matches = appended.matches.clone().zip(step.matches);
         self.shared.add(Stream::Matches, matches.map(row));
@@ -412,6 +416,9 @@ fn append(
         alerts: insert(tx, Stream::Alerts, at, alerts, ends)?,
         dead: insert(tx, Stream::Dead, at, dead, ends)?,
     };
+    for (pos, body) in &step.settled {
+        dead::settle(tx, *pos, body)?;
+    }
     write_finished(tx, &step.finished)?;
     let mut emitted = tx.prepare(
         "INSERT INTO emitted VALUES (?1, ?2, ?3) ON CONFLICT (part)

@@ -335,10 +335,46 @@ fn batches_are_bounded_by_bytes_and_hold_one_alert_at_least() {
         body: Bytes::from(vec![b' '; bytes]),
     };
     let half = BATCH_BYTES_MAX / 2;
-    let positions = |rows| items(rows).iter().map(|item| item.pos).collect::<Vec<_>>();
+    let positions = |rows| {
+        items(rows)
+            .0
+            .iter()
+            .map(|item| item.pos)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
         positions(vec![row(1, half), row(2, half), row(3, 1)]),
         [1, 2]
     );
     assert_eq!(positions(vec![row(1, BATCH_BYTES_MAX + 1), row(2, 1)]), [1]);
+}
+
+/// An operator gave them up; sinks must not wait for them, nor get them.
+#[tokio::test]
+async fn rows_that_say_nothing_are_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let row = |id: &str, body: &str| AlertRow {
+        alert_id: id.to_owned(),
+        body: Bytes::from(body.to_owned()),
+    };
+    let alerts = vec![
+        row("", ""),
+        row("", ""),
+        row("a", r#"{"alert_id":"a","dedupe_key":"k"}"#),
+        row("", ""),
+    ];
+    let step = Append {
+        alerts,
+        ..Append::default()
+    };
+    log.append(step).await.unwrap();
+    let running = start(&log, &fake(vec![]));
+    assert_eq!(running.seen(1).await, [["a"]]);
+    running.stop().await;
+    assert_eq!(log.cursor("sink/s").await.unwrap(), 4);
+    let again = start(&log, &fake(vec![]));
+    append(&log, &["b"]).await;
+    assert_eq!(again.seen(1).await, [["b"]]);
+    again.stop().await;
 }

@@ -32,6 +32,7 @@ fn intake(durable: Vec<Finished>, state: StateAge) -> (Intake, Receiver<Work>) {
         .map(|(name, clamp)| (Arc::from(name), traits(clamp)));
     let context = IntakeContext {
         durable,
+        accepted: BTreeSet::from(["accepted/gap/40/1/0/hub".to_owned()]),
         state,
         traits: Arc::new(Traits::from(traits)),
         breakers: Arc::new(Breakers::new(Limits::default(), Site::default())),
@@ -105,6 +106,24 @@ fn a_commit_ahead_of_the_log_is_said() {
         text.contains("palisade_problems_total{kind=\"state_gap\"} 1"),
         "{text}"
     );
+}
+
+#[test]
+fn an_accepted_gap_is_an_alert_before_anything_behind_it_is_read() {
+    let (intake, mut work) = intake(vec![finished(0, 40), finished(1, 40)], StateAge::Kept);
+    let (at, other) = (assigned("hub", 0, 1), assigned("hub", 1, 2));
+    for at in [&at, &other] {
+        intake.assigned(at, Some(40)).unwrap();
+    }
+    assert!(!intake.gap(&other, 40, 55), "nobody accepted it");
+    assert!(!intake.gap(&at, 41, 55), "the log has gone on");
+    assert!(intake.gap(&at, 40, 55));
+    intake.begins(&at, 55);
+    let first = work.try_recv().unwrap();
+    let text = String::from_utf8_lossy(&first.alerts[0].body).into_owned();
+    assert!(text.contains("records 40 to 55 were never read"), "{text}");
+    assert!(text.contains("#telemetry_gap"), "{text}");
+    assert_eq!(first.upto, 55);
 }
 
 /// The alert is in the step in front of the first record, which is durable before or with it.

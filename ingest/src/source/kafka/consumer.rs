@@ -211,10 +211,13 @@ impl<'a> Reader<'a> {
         let known = self.handler.assigned(&at, facts.committed)?;
         let position = match position::decide(self.config, place, facts, known) {
             Ok(position) => position,
-            Err(error) => {
-                self.handler.revoked(&at);
-                return Err(error);
-            }
+            Err(error) => match position::gap(facts, known) {
+                Some(from) if self.handler.gap(&at, from, facts.low) => facts.low,
+                _ => {
+                    self.handler.revoked(&at);
+                    return Err(error);
+                }
+            },
         };
         self.handler.begins(&at, position);
         // Before the partition is assigned, so that no record takes another way.

@@ -117,6 +117,12 @@ pub(super) fn decide(
     Err(lost(config, place, position, Some((facts.low, facts.high))))
 }
 
+/// Where reading was to go on, if the records from there on were removed.
+pub(super) fn gap(facts: &Facts, known: Option<i64>) -> Option<i64> {
+    let position = known.or(facts.committed).unwrap_or(facts.start);
+    (position < facts.low).then_some(position)
+}
+
 /// The error for a position that the broker does not hold.
 pub(super) fn lost(
     config: &KafkaConfig,
@@ -127,8 +133,9 @@ pub(super) fn lost(
     let what = match held {
         Some((low, _)) if position < low => format!(
             "the oldest record held is {low}: {} records were removed before they were read; raise \
-             the topic's retention",
-            low.saturating_sub(position)
+             the topic's retention, and accept the gap with `palisade repair --accept-gap --source {}`",
+            low.saturating_sub(position),
+            config.name
         ),
         Some((low, high)) => {
             format!("the broker holds {low} up to {high}: the topic was made anew or lost its end")
@@ -195,6 +202,14 @@ mod tests {
             let position = decide(&config("b"), &place, &facts(committed), known);
             assert_eq!(position.expect("held"), expected);
         }
+    }
+
+    #[test]
+    fn only_what_was_removed_below_the_oldest_is_a_gap() {
+        for (known, from) in [(Some(4), Some(4)), (Some(10), None), (Some(21), None)] {
+            assert_eq!(gap(&facts(None), known), from);
+        }
+        assert_eq!(gap(&facts(Some(9)), None), Some(9));
     }
 
     #[test]
