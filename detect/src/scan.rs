@@ -10,8 +10,10 @@
 //! readers that go byte by byte and say what is wrong.
 
 mod marks;
+mod spelling;
 mod walk;
 
+pub use spelling::Spelling;
 pub use walk::{blanks, is_blank, scalar_end};
 
 /// The brackets and strings of a payload. Reused between payloads.
@@ -19,11 +21,10 @@ pub use walk::{blanks, is_blank, scalar_end};
 pub struct Index {
     /// What stands in each 64 bytes. One more than needed, all quotes, ends every search.
     words: Vec<Word>,
+    /// Bracket pairs, and room for more.
     pairs: Vec<Pair>,
-    /// The innermost pair that is open while the pass runs, or [`NONE`].
-    around: u32,
-    /// How many pairs are open while the pass runs.
-    open: u32,
+    /// How many pairs there are.
+    count: usize,
     /// Most pairs that were open at once.
     depth: u32,
     /// Length of the payload.
@@ -45,6 +46,101 @@ struct Word {
     /// Bytes inside a string, its opening quote included.
     inside: u64,
     backslashes: u64,
+}
+
+impl Word {
+    const ALL_QUOTES: Self = Self {
+        quotes: u64::MAX,
+        inside: 0,
+        backslashes: 0,
+    };
+}
+
+/// The brackets that a pass has met so far.
+#[derive(Debug)]
+struct Brackets {
+    /// The pairs, and room for those of the next block.
+    pairs: Vec<Pair>,
+    count: usize,
+    /// The innermost pair that is open, or [`NONE`].
+    around: u32,
+    /// How many pairs are open.
+    open: u32,
+    /// Most pairs that were open at once.
+    depth: u32,
+}
+
+impl Brackets {
+    /// Begins with the memory of an earlier pass.
+    fn new(pairs: Vec<Pair>) -> Self {
+        Self {
+            pairs,
+            count: 0,
+            around: NONE,
+            open: 0,
+            depth: 0,
+        }
+    }
+
+    /// Takes the brackets of the block that begins at `start`, a bit for each. Compiled with the processor
+    /// features of the pass.
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`read` takes no payload of 4 GiB, and there are no more pairs than bytes"
+    )]
+    fn take(&mut self, block: &[u8; 64], start: usize, mut left: u64) -> Result<(), Unsound> {
+        // Set in `}` and `]`, not in what opens.
+        const CLOSES: u8 = 4;
+        if left == 0 {
+            return Ok(());
+        }
+        if self.pairs.len() < self.count + 64 {
+            self.grow();
+        }
+        let pairs = self.pairs.as_mut_slice();
+        let (mut count, mut around, mut open, mut depth) =
+            (self.count, self.around, self.open, self.depth);
+        while left != 0 {
+            let place = left.trailing_zeros() as usize % 64;
+            left &= left - 1;
+            let (byte, at) = (block[place], (start + place) as u32);
+            if byte & CLOSES == 0 {
+                pairs[count] = Pair {
+                    open: at,
+                    close: around,
+                    next: u32::from(byte),
+                };
+                around = count as u32;
+                count += 1;
+                open += 1;
+                depth = depth.max(open);
+                continue;
+            }
+            let pair = pairs.get_mut(around as usize).ok_or(Unsound)?;
+            // Both kinds close two code points behind where they open.
+            if pair.next + 2 != u32::from(byte) {
+                return Err(Unsound);
+            }
+            around = pair.close;
+            open -= 1;
+            pair.close = at;
+            pair.next = count as u32;
+        }
+        (self.count, self.around, self.open, self.depth) = (count, around, open, depth);
+        Ok(())
+    }
+
+    /// Makes room for the brackets of a block.
+    #[cold]
+    fn grow(&mut self) {
+        let free = Pair {
+            open: 0,
+            close: NONE,
+            next: 0,
+        };
+        self.pairs.resize(self.count * 2 + 64, free);
+    }
 }
 
 /// A bracket and the one that closes it.
@@ -110,95 +206,70 @@ impl Index {
     /// When a string is not closed or holds a control character, a bracket is not closed by its own
     /// kind, or a backslash stands outside strings; and for 4 GiB and more.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
-        self.words.clear();
-        self.pairs.clear();
-        (self.around, self.open, self.depth) = (NONE, 0, 0);
+        (self.count, self.depth) = (0, 0);
         (self.len, self.text) = (0, false);
+        let read = self.mark(bytes, marks::run);
+        if read.is_err() {
+            self.words.clear();
+        }
+        read
+    }
+
+    #[inline]
+    fn mark(
+        &mut self,
+        bytes: &[u8],
+        pass: impl Fn(&[u8], &mut [Word], &mut Brackets) -> Result<marks::Seen, Unsound>,
+    ) -> Result<(), Unsound> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(Unsound);
         }
-        self.words.reserve(bytes.len() / 64 + 2);
-        let seen = marks::run(bytes, self)?;
-        self.finish(bytes.len(), seen)
-    }
-
-    /// Takes what the pass over so many bytes said.
-    fn finish(&mut self, len: usize, seen: marks::Seen) -> Result<(), Unsound> {
-        if self.around != NONE {
+        let blocks = bytes.len().div_ceil(64);
+        self.words.resize(blocks + 1, Word::ALL_QUOTES);
+        self.words[blocks] = Word::ALL_QUOTES;
+        let mut brackets = Brackets::new(std::mem::take(&mut self.pairs));
+        let seen = pass(bytes, &mut self.words, &mut brackets);
+        self.pairs = brackets.pairs;
+        let seen = seen?;
+        if brackets.around != NONE {
             return Err(Unsound);
         }
-        self.words.push(Word {
-            quotes: u64::MAX,
-            inside: 0,
-            backslashes: 0,
-        });
+        (self.count, self.depth) = (brackets.count, brackets.depth);
         self.ascii = seen.ascii;
         self.text = seen.ascii;
         self.backslashes = seen.backslashes;
-        self.len = len;
-        Ok(())
-    }
-
-    /// Takes the brackets of the block that begins at `start`, a bit for each.
-    #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "`read` takes no payload of 4 GiB, and there are no more pairs than bytes"
-    )]
-    fn brackets(&mut self, block: &[u8; 64], start: usize, mut left: u64) -> Result<(), Unsound> {
-        // Set in `}` and `]`, not in what opens.
-        const CLOSES: u8 = 4;
-        while left != 0 {
-            let place = left.trailing_zeros() as usize % 64;
-            left &= left - 1;
-            let (byte, at) = (block[place], (start + place) as u32);
-            let number = self.pairs.len() as u32;
-            if byte & CLOSES == 0 {
-                self.pairs.push(Pair {
-                    open: at,
-                    close: self.around,
-                    next: u32::from(byte),
-                });
-                self.around = number;
-                self.open += 1;
-                self.depth = self.depth.max(self.open);
-                continue;
-            }
-            let pair = self.pairs.get_mut(self.around as usize);
-            let pair = pair.ok_or(Unsound)?;
-            // Both kinds close two code points behind where they open.
-            if pair.next + 2 != u32::from(byte) {
-                return Err(Unsound);
-            }
-            self.around = pair.close;
-            self.open -= 1;
-            pair.close = at;
-            pair.next = number;
-        }
+        self.len = bytes.len();
         Ok(())
     }
 
     /// The bracket pairs in the order in which they open.
     pub fn pairs(&self) -> &[Pair] {
-        &self.pairs
+        &self.pairs[..self.count]
     }
 
     /// The first unescaped quote at or behind `from`, or a place behind the payload.
     #[inline]
     pub fn next_quote(&self, from: usize) -> usize {
-        let mut word = from / 64;
-        let Some(first) = self.words.get(word) else {
+        let Some(word) = self.words.get(from / 64) else {
             return self.len;
         };
-        let mut left = first.quotes & (u64::MAX << (from % 64));
-        while left == 0 {
-            word += 1;
-            match self.words.get(word) {
-                Some(next) => left = next.quotes,
-                None => return self.len,
-            }
+        let left = word.quotes >> (from % 64);
+        if left != 0 {
+            return from + left.trailing_zeros() as usize;
         }
-        word * 64 + left.trailing_zeros() as usize
+        self.quote_of_words(from / 64 + 1)
+    }
+
+    /// The first unescaped quote from a word on.
+    #[inline]
+    fn quote_of_words(&self, mut word: usize) -> usize {
+        while let Some(next) = self.words.get(word) {
+            if next.quotes != 0 {
+                return word * 64 + next.quotes.trailing_zeros() as usize;
+            }
+            word += 1;
+        }
+        self.len
     }
 
     /// The quote that ends the string whose text begins at `start`, and whether a backslash stands

@@ -3,7 +3,7 @@
 //! The only module with `unsafe`: AVX2 where the processor has it, found at run time, and else plain
 //! arithmetic on words of eight bytes. Both say the same; the tests hold them against each other.
 
-use super::{Index, Unsound, Word};
+use super::{Brackets, Unsound, Word};
 
 /// Bytes of a block, one a bit of a mask.
 const BLOCK_BYTES: usize = 64;
@@ -26,18 +26,26 @@ pub(super) struct Seen {
     pub(super) backslashes: bool,
 }
 
-/// Reads all blocks of `bytes` into `index`.
-pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+/// Reads all blocks of `bytes`: a word for each, and their brackets.
+pub(super) fn run(
+    bytes: &[u8],
+    words: &mut [Word],
+    brackets: &mut Brackets,
+) -> Result<Seen, Unsound> {
     #[cfg(target_arch = "x86_64")]
     if avx2::is_here() {
-        return avx2::run(bytes, index);
+        return avx2::run(bytes, words, brackets);
     }
-    run_portable(bytes, index)
+    run_portable(bytes, words, brackets)
 }
 
 /// The pass without the processor's help.
-pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
-    let backslashes = blocks(bytes, index, (portable, odd_before))?;
+pub(super) fn run_portable(
+    bytes: &[u8],
+    words: &mut [Word],
+    brackets: &mut Brackets,
+) -> Result<Seen, Unsound> {
+    let backslashes = blocks(bytes, (words, brackets), (portable, odd_before))?;
     let ascii = bytes.is_ascii();
     Ok(Seen { ascii, backslashes })
 }
@@ -51,22 +59,22 @@ pub(super) fn run_portable(bytes: &[u8], index: &mut Index) -> Result<Seen, Unso
 )]
 fn blocks(
     bytes: &[u8],
-    index: &mut Index,
+    (words, brackets): (&mut [Word], &mut Brackets),
     (mut marks, odd): (impl FnMut(&[u8; BLOCK_BYTES]) -> Marks, impl Fn(u64) -> u64),
 ) -> Result<bool, Unsound> {
     let mut state = State::default();
     let (whole, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     let mut start = 0;
-    for block in whole {
-        let brackets = state.take(marks(block), &odd, &mut index.words)?;
-        index.brackets(block, start, brackets)?;
+    for (block, word) in whole.iter().zip(&mut *words) {
+        let outside = state.take(marks(block), &odd, word)?;
+        brackets.take(block, start, outside)?;
         start += BLOCK_BYTES;
     }
-    if !rest.is_empty() {
+    if let (false, Some(word)) = (rest.is_empty(), words.get_mut(whole.len())) {
         let mut block = [b' '; BLOCK_BYTES];
         block[..rest.len()].copy_from_slice(rest);
-        let brackets = state.take(marks(&block), &odd, &mut index.words)?;
-        index.brackets(&block, start, brackets)?;
+        let outside = state.take(marks(&block), &odd, word)?;
+        brackets.take(&block, start, outside)?;
     }
     if state.inside != 0 {
         return Err(Unsound);
@@ -93,7 +101,7 @@ impl State {
         &mut self,
         marks: Marks,
         odd: impl Fn(u64) -> u64,
-        words: &mut Vec<Word>,
+        word: &mut Word,
     ) -> Result<u64, Unsound> {
         let mut quotes = marks.quotes;
         if marks.backslashes | self.escaped != 0 {
@@ -106,11 +114,11 @@ impl State {
         if marks.backslashes & !inside | marks.controls & inside != 0 {
             return Err(Unsound);
         }
-        words.push(Word {
+        *word = Word {
             quotes,
             inside,
             backslashes: marks.backslashes,
-        });
+        };
         Ok(marks.brackets & !inside)
     }
 
@@ -185,10 +193,11 @@ mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8,
         _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8,
     };
 
-    use super::{BLOCK_BYTES, Index, Marks, Seen, Unsound, blocks};
+    use super::{BLOCK_BYTES, Brackets, Marks, Seen, Unsound, Word, blocks};
 
     /// Whether the processor has what [`run`] needs.
     pub(super) fn is_here() -> bool {
@@ -199,17 +208,22 @@ mod avx2 {
     }
 
     /// The pass with AVX2; only where [`is_here`].
-    pub(super) fn run(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+    pub(super) fn run(
+        bytes: &[u8],
+        words: &mut [Word],
+        brackets: &mut Brackets,
+    ) -> Result<Seen, Unsound> {
         assert!(is_here(), "asked for without the processor features");
         // SAFETY: the features are here.
-        unsafe { all(bytes, index) }
+        unsafe { all(bytes, words, brackets) }
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
-    fn all(bytes: &[u8], index: &mut Index) -> Result<Seen, Unsound> {
+    fn all(bytes: &[u8], words: &mut [Word], brackets: &mut Brackets) -> Result<Seen, Unsound> {
         let mut all = _mm256_setzero_si256();
         let marks = |block: &_| marks(block, &mut all);
-        let backslashes = blocks(bytes, index, (marks, |bits| odd_before(bits)))?;
+        let by = (marks, |bits| odd_before(bits));
+        let backslashes = blocks(bytes, (words, brackets), by)?;
         let ascii = _mm256_movemask_epi8(all) == 0;
         Ok(Seen { ascii, backslashes })
     }
@@ -222,6 +236,9 @@ mod avx2 {
         let sums = _mm_clmulepi64_si128::<0>(bits, _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(sums).cast_unsigned()
     }
+
+    const OPEN: i8 = b'{'.cast_signed();
+    const CLOSE: i8 = b'}'.cast_signed();
 
     /// The marks of a block, by two halves of 32 bytes. The bits of its bytes are added to `all`.
     #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq")]
@@ -236,11 +253,16 @@ mod avx2 {
             )
         };
         *all = _mm256_or_si256(*all, _mm256_or_si256(low, high));
+        let braces = _mm256_setr_epi8(
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, OPEN, 0, CLOSE, 0, 0, //
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, OPEN, 0, CLOSE, 0, 0,
+        );
         let is = |half, byte: u8| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()));
         let equal = |byte| mask(is(low, byte), is(high, byte));
+        // A byte picks by its low half what it must be without the bit that tells `[` from `{`.
         let bracket = |half| {
             let folded = _mm256_or_si256(half, _mm256_set1_epi8(0x20));
-            _mm256_or_si256(is(folded, b'{'), is(folded, b'}'))
+            _mm256_cmpeq_epi8(_mm256_shuffle_epi8(braces, half), folded)
         };
         let last = _mm256_set1_epi8(0x1F);
         let control = |half| _mm256_cmpeq_epi8(_mm256_max_epu8(half, last), last);

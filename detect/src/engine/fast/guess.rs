@@ -4,13 +4,14 @@
 //! of the last one can hold the bytes against the key that is due, and need not look for where the
 //! key ends or what it leads to.
 
-use super::trie::{Edge, NONE, head};
+use super::trie::{Edge, NONE};
+use crate::scan::Spelling;
 
 /// Most keys that are remembered for one program and thread.
 const KEYS_MAX: usize = 4_096;
 
-/// Most bytes of a key that is remembered.
-const KEY_BYTES_MAX: usize = 64;
+/// Most bytes of a key that is remembered, with its quotes and the colon.
+const KEY_BYTES_MAX: usize = 128;
 
 /// Most keys of one object that are looked for among those remembered: an object of many keys that
 /// nobody has seen before must not cost their product.
@@ -18,9 +19,6 @@ const MISSES_MAX: u32 = 16;
 
 /// Most keys that may be missing between two that are remembered one after the other.
 const GAP_MAX: usize = 3;
-
-/// Bytes of a word, by which keys are compared.
-const WORD: usize = 8;
 
 /// The keys that a thread has seen in the objects that a program walks into.
 #[derive(Debug, Default)]
@@ -30,19 +28,12 @@ pub(super) struct Guesses {
     /// For each node the key that was learnt last; the others follow by `sibling`.
     learnt: Vec<u32>,
     keys: Vec<Key>,
-    /// The keys, each with its closing quote and the colon.
-    text: Vec<u8>,
 }
 
-/// A key at a node. Most are two words, for which a call that compares is too much.
-#[derive(Debug, Clone, Copy)]
+/// A key at a node.
+#[derive(Debug)]
 struct Key {
-    /// Its first eight bytes, and its last, so far as it has them.
-    ends: [u64; 2],
-    /// The bits of a word that count.
-    mask: u64,
-    start: u32,
-    len: u32,
+    spelling: Spelling,
     edge: Edge,
     /// The key that came next.
     next: u32,
@@ -66,7 +57,7 @@ pub(super) struct Trail {
 pub(super) struct Foreseen {
     /// Where it leads; to [`NONE`] if rules do not ask for it.
     pub(super) edge: Edge,
-    /// How many bytes it takes, its closing quote and the colon included.
+    /// How many bytes it takes, its quotes and the colon included.
     pub(super) len: usize,
 }
 
@@ -83,22 +74,18 @@ impl Guesses {
         }
     }
 
-    /// The key that is due, if it stands at `at` with its quote and the colon.
+    /// The key that is due, if it stands at `at` with its quotes and the colon.
     #[inline]
     pub(super) fn foresee(&self, trail: &mut Trail, bytes: &[u8], at: usize) -> Option<Foreseen> {
         let key = self.keys.get(trail.due as usize)?;
-        let rest = bytes.get(at..)?;
-        let first = word(rest)?;
-        let last = word(rest.get((key.len as usize).saturating_sub(WORD)..)?)?;
-        let differs = (first ^ key.ends[0]) | (last ^ key.ends[1]);
-        if differs & key.mask != 0 || key.len as usize > 2 * WORD && !self.stands(key, rest) {
+        if !key.spelling.stands(bytes, at) {
             return None;
         }
         trail.last = trail.due;
         trail.due = key.next;
         Some(Foreseen {
             edge: key.edge,
-            len: key.len as usize,
+            len: key.spelling.size(),
         })
     }
 
@@ -113,7 +100,7 @@ impl Guesses {
         None
     }
 
-    /// Remembers that this key, written with its closing quote and the colon, came next.
+    /// Remembers that this key, written with its quotes and the colon, came next.
     pub(super) fn learn(&mut self, trail: &mut Trail, text: &[u8], edge: Edge) {
         trail.due = NONE;
         trail.misses += 1;
@@ -140,7 +127,7 @@ impl Guesses {
         let mut number = *self.learnt.get(node as usize)?;
         loop {
             let key = self.keys.get(number as usize)?;
-            if self.text(key) == text {
+            if key.spelling.text() == text {
                 return Some(number);
             }
             number = key.sibling;
@@ -157,39 +144,14 @@ impl Guesses {
             self.first.resize(nodes, NONE);
         }
         let number = u32::try_from(self.keys.len()).ok()?;
-        let head = head(text, 0, text.len());
-        let tail = text
-            .last_chunk()
-            .map_or(head, |last| u64::from_le_bytes(*last));
-        let filled = text.len().min(WORD);
         self.keys.push(Key {
-            ends: [head, tail],
-            mask: u64::MAX >> (8 * (WORD - filled)),
-            start: u32::try_from(self.text.len()).ok()?,
-            len: u32::try_from(text.len()).ok()?,
+            spelling: Spelling::new(text),
             edge,
             next: NONE,
             sibling: std::mem::replace(&mut self.learnt[node as usize], number),
         });
-        self.text.extend_from_slice(text);
         Some(number)
     }
-
-    fn text(&self, key: &Key) -> &[u8] {
-        &self.text[key.start as usize..][..key.len as usize]
-    }
-
-    /// Whether a key stands at the start of `rest` whose first and last words do.
-    fn stands(&self, key: &Key, rest: &[u8]) -> bool {
-        let within = WORD..key.len as usize - WORD;
-        rest.get(within.clone()) == self.text(key).get(within)
-    }
-}
-
-/// The first eight bytes as a number.
-#[inline]
-fn word(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 #[cfg(test)]
@@ -200,7 +162,7 @@ mod tests {
     fn read(guesses: &mut Guesses, at: u32, keys: &[&str]) -> Vec<bool> {
         let mut trail = guesses.begin(at);
         let each = keys.iter().map(|key| {
-            let (text, bytes) = (format!("{key}\":"), format!("{key}\":\"value\"}}"));
+            let (text, bytes) = (format!("\"{key}\":"), format!("\"{key}\":\"value\"}}"));
             let bytes = bytes.as_bytes();
             let foreseen = guesses.foresee(&mut trail, bytes, 0);
             let found = foreseen.or_else(|| guesses.skip(&mut trail, bytes, 0));

@@ -109,7 +109,14 @@ impl State {
         }
     }
 
+    #[inline]
     fn wake(&mut self, rules: &[u32]) {
+        if !rules.is_empty() {
+            self.wake_up(rules);
+        }
+    }
+
+    fn wake_up(&mut self, rules: &[u32]) {
         for rule in rules {
             if self.awake.set(*rule) {
                 self.candidates.push(*rule);

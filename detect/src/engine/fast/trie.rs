@@ -116,11 +116,13 @@ impl Trie {
         builder.finish(left_open)
     }
 
+    #[inline]
     pub(super) fn node(&self, node: u32) -> &Node {
         &self.nodes[node as usize]
     }
 
     /// The slots whose paths end at a node.
+    #[inline]
     pub(super) fn slots(&self, node: &Node) -> &[u32] {
         &self.slots[node.slots.0 as usize..node.slots.1 as usize]
     }
@@ -169,6 +171,7 @@ impl Trie {
 
 impl Node {
     /// Whether paths go on here.
+    #[inline]
     pub(super) fn goes_on(&self) -> bool {
         self.below.0 < self.below.1
     }

@@ -100,34 +100,36 @@ impl<'w> Walk<'w> {
         self.pair += 1;
         self.buffers.object += 1;
         let object = self.buffers.object;
-        let mut at = blanks(self.bytes, pair.open as usize + 1);
-        if at == close {
-            return Ok(());
-        }
+        let mut at = pair.open as usize + 1;
         let mut trail = self.guesses.begin(node.number);
         loop {
-            if self.byte(at)? != b'"' {
-                return Err(Odd);
-            }
-            let key = match self.guesses.foresee(&mut trail, self.bytes, at + 1) {
+            let key = match self.guesses.foresee(&mut trail, self.bytes, at) {
                 Some(key) => key,
-                None => self.key(node, at + 1, &mut trail)?,
+                None => match self.key(node, &mut at, &mut trail)? {
+                    Some(key) => key,
+                    None if blanks(self.bytes, pair.open as usize + 1) == close => return Ok(()),
+                    None => return Err(Odd),
+                },
             };
-            let (value, first) = self.mark(at + 1 + key.len)?;
+            let (value, first) = self.mark(at + key.len)?;
             at = match key.edge.node {
                 NONE if first == b'"' => self.marked.index.next_quote(value + 1) + 1,
-                NONE => self.skip(value)?,
+                NONE => self.skip(value, first)?,
                 ODD => return Err(Odd),
                 child => {
                     let seen = &mut self.buffers.seen[key.edge.group as usize];
                     if std::mem::replace(seen, object) == object {
                         return Err(Odd);
                     }
-                    self.value(self.trie.node(child), value)?
+                    self.value(self.trie.node(child), (value, first))?
                 }
             };
+            if self.byte(at)? == b',' {
+                at += 1;
+                continue;
+            }
             at = match self.mark(at)? {
-                (comma, b',') => self.mark(comma + 1)?.0,
+                (comma, b',') => comma + 1,
                 (end, b'}') if end == close => return Ok(()),
                 _ => return Err(Odd),
             };
@@ -145,12 +147,24 @@ impl<'w> Walk<'w> {
         Ok((at, self.byte(at)?))
     }
 
-    /// A key, which begins at `start`, that was not due.
-    fn key(&mut self, node: &Node, start: usize, trail: &mut Trail) -> Result<Foreseen, Odd> {
-        if let Some(key) = self.guesses.skip(trail, self.bytes, start) {
-            return Ok(key);
+    /// A key at or behind `at` that was not due where it was looked for; `None` if none begins there.
+    #[inline(never)]
+    fn key(
+        &mut self,
+        node: &Node,
+        at: &mut usize,
+        trail: &mut Trail,
+    ) -> Result<Option<Foreseen>, Odd> {
+        *at = blanks(self.bytes, *at);
+        let start = *at;
+        if self.byte(start)? != b'"' {
+            return Ok(None);
         }
-        let end = self.marked.index.next_quote(start);
+        let foreseen = self.guesses.foresee(trail, self.bytes, start);
+        if let Some(key) = foreseen.or_else(|| self.guesses.skip(trail, self.bytes, start)) {
+            return Ok(Some(key));
+        }
+        let end = self.marked.index.next_quote(start + 1);
         if self.marked.index.has_backslash(start, end) {
             return Err(Odd);
         }
@@ -158,19 +172,19 @@ impl<'w> Walk<'w> {
         if self.byte(colon)? != b':' {
             return Err(Odd);
         }
-        let edge = self.trie.edge(node, self.bytes, start, end);
+        let edge = self.trie.edge(node, self.bytes, start + 1, end);
         if colon == end + 1 {
             let text = &self.bytes[start..=colon];
             self.guesses.learn(trail, text, edge);
         }
         let len = colon + 1 - start;
-        Ok(Foreseen { edge, len })
+        Ok(Some(Foreseen { edge, len }))
     }
 
     /// Steps over a value; returns where it ends.
     #[inline]
-    fn skip(&mut self, at: usize) -> Result<usize, Odd> {
-        match self.byte(at)? {
+    fn skip(&mut self, at: usize, first: u8) -> Result<usize, Odd> {
+        match first {
             b'"' => Ok(self.marked.index.next_quote(at + 1) + 1),
             b'{' | b'[' => {
                 let pair = self.pairs[self.pair];
@@ -182,20 +196,21 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// A value at a node of the trie; returns where it ends.
-    fn value(&mut self, node: &'w Node, at: usize) -> Result<usize, Odd> {
+    /// A value at a node of the trie, which begins at `at` with this byte; returns where it ends.
+    #[inline]
+    fn value(&mut self, node: &'w Node, (at, first): (usize, u8)) -> Result<usize, Odd> {
         let (core, slots) = (self.core, self.trie.slots(node));
         for slot in slots {
             self.state.find(core, *slot);
         }
-        match self.byte(at)? {
+        match first {
             b'"' => {
                 let end = self.marked.index.next_quote(at + 1);
                 self.string(node, at + 1, end)?;
                 Ok(end + 1)
             }
             b'{' | b'[' => self.nested(node, at),
-            first => {
+            _ => {
                 let end = scalar_end(self.bytes, at);
                 if !slots.is_empty() {
                     self.scalar(slots, &self.bytes[at..end])?;
@@ -307,7 +322,7 @@ impl<'w> Walk<'w> {
                 walk.scalar(walk.trie.slots(node), &walk.bytes[at..end])?;
                 Ok(end)
             }
-            _ => walk.skip(at),
+            first => walk.skip(at, first),
         })
     }
 
@@ -323,7 +338,7 @@ impl<'w> Walk<'w> {
                 walk.element(node, at + 1, end);
                 Ok(end + 1)
             }
-            _ => walk.skip(at),
+            first => walk.skip(at, first),
         })
     }
 
