@@ -322,7 +322,7 @@ impl Index {
     /// Whether the payload, which are the bytes that were read, is UTF-8. Looked at once: who comes
     /// later asks [`Index::is_text`].
     pub fn check_text(&mut self, payload: &[u8]) -> bool {
-        self.text = self.text || std::str::from_utf8(payload).is_ok();
+        self.text = self.text || is_text(payload);
         self.text
     }
 
@@ -354,6 +354,27 @@ impl Index {
     pub fn has_backslashes(&self) -> bool {
         self.backslashes
     }
+}
+
+/// Whether bytes are UTF-8. Blocks of ASCII are borders at which no character is cut, and most blocks are
+/// ASCII: only what stands between them is read letter by letter.
+fn is_text(bytes: &[u8]) -> bool {
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let sound = |part: Option<&[u8]>| part.is_some_and(|part| std::str::from_utf8(part).is_ok());
+    let (blocks, _) = bytes.as_chunks::<64>();
+    let mut from = None;
+    for (number, block) in blocks.iter().enumerate() {
+        let words = block.as_chunks::<8>().0.iter();
+        let all = words.fold(0, |all, word| all | u64::from_le_bytes(*word));
+        if all & TOPS != 0 {
+            from = from.or(Some(number * 64));
+        } else if let Some(from) = from.take()
+            && !sound(bytes.get(from..number * 64))
+        {
+            return false;
+        }
+    }
+    sound(bytes.get(from.unwrap_or(blocks.len() * 64)..))
 }
 
 #[cfg(test)]

@@ -145,6 +145,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
+    fn what_is_text_is_what_the_standard_library_takes_for_it(
+        parts in prop::collection::vec(("[a-z]{0,70}|[é€𝄞]{1,3}", prop::option::of(any::<u8>())), 0..8),
+    ) {
+        let mut bytes = Vec::new();
+        for (text, byte) in parts {
+            bytes.extend(text.bytes());
+            bytes.extend(byte);
+        }
+        assert_eq!(is_text(&bytes), std::str::from_utf8(&bytes).is_ok());
+    }
+
+    #[test]
     fn both_ways_say_what_the_bytes_say(
         text in proptest::collection::vec(
             prop::sample::select("\"\"\\\\{}[]a,: é\n\0".as_bytes().to_vec()),
@@ -162,5 +174,26 @@ proptest! {
         ),
     ) {
         check(format!("[{}]", parts.join(",")).as_bytes());
+    }
+}
+
+#[test]
+fn bytes_are_text_wherever_a_letter_or_half_of_one_stands() {
+    for letter in ["é", "€", "𝄞"] {
+        for len in [60, 64, 65, 130, 200] {
+            for at in 0..len {
+                let mut text = vec![b'x'; len];
+                text.splice(at..at, letter.bytes());
+                assert!(is_text(&text), "{letter} at {at} of {len}");
+                for place in at..at + letter.len() {
+                    for byte in [b'x', 0xC3, 0x80, 0xFF] {
+                        let mut other = text.clone();
+                        other[place] = byte;
+                        assert_eq!(is_text(&other), std::str::from_utf8(&other).is_ok());
+                    }
+                    assert!(!is_text(&text[..place]) || place == at);
+                }
+            }
+        }
     }
 }
