@@ -22,7 +22,7 @@ use crate::json::{Around, Fault, FaultKind, Scanner, Value};
 use crate::reject::{Reason, Reject};
 
 /// The member of an envelope that holds its events.
-const RECORDS: &[u8] = b"records";
+pub(crate) const RECORDS: &[u8] = b"records";
 
 /// What is found in a record.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use crate::log_type;
 use crate::raw::Raw;
 
 mod asked;
+mod order;
 mod walk;
 
 use asked::Unasked;
@@ -43,6 +44,12 @@ impl Place {
     #[inline]
     pub(crate) fn key<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.key.0 as usize..self.key.1 as usize]
+    }
+
+    /// The key with its quotes and the colon, if it stands right behind.
+    fn key_text<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let text = bytes.get(self.key.0 as usize - 1..self.key.1 as usize + 2)?;
+        text.ends_with(b":").then_some(text)
     }
 
     /// The raw value.

@@ -7,7 +7,7 @@ use palisade_detect::engine::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use palisade_detect::event;
 use palisade_detect::scan::{Index, Marked, blanks};
 
-use super::{Inner, RECORDS};
+use super::Inner;
 use crate::members::{Asked, Odd, Walk};
 
 /// Most elements of a payload that are found this way. They are kept until all are found, 32 bytes
@@ -110,15 +110,11 @@ impl Finder<'_> {
             pair,
         });
         let mut ordinal = None;
-        self.elements.asked.clear();
+        self.elements.asked.begin();
         self.elements.asked_of = Some(pair);
-        while let Some(member) = walk.step()? {
-            self.elements.asked.push(member, self.payload);
-            if let Some(value) = member.pair()
-                && member.key(self.payload) == RECORDS
-                && member.value(self.payload).first() == Some(&b'[')
-            {
-                self.list(value, place, Inner::Events, ordinal.get_or_insert(0))?;
+        while let Some(list) = self.elements.asked.step_to_records(&mut walk)? {
+            if self.payload[self.index.pairs()[list as usize].open as usize] == b'[' {
+                self.list(list, place, Inner::Events, ordinal.get_or_insert(0))?;
             }
         }
         if ordinal.is_none() {

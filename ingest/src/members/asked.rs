@@ -2,7 +2,10 @@
 
 use palisade_detect::scan::Marked;
 
-use super::{MEMBERS_MAX, Odd, Place, Walk};
+use super::order::{Orders, Trail};
+use super::walk::place;
+use super::{MEMBERS_MAX, NO_PAIR, Odd, Place, Walk};
+use crate::envelope::RECORDS;
 use crate::log_type;
 
 /// Most names: each is a bit.
@@ -69,6 +72,33 @@ impl AskedNames {
     }
 }
 
+/// The names that a key may be, a bit for each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Like {
+    exact: u64,
+    in_another_case: u64,
+    /// Whether it is [`RECORDS`].
+    records: bool,
+}
+
+impl AskedNames {
+    fn leads(&self, key: &[u8]) -> Like {
+        let (mut exact, mut in_another_case) = (0, 0);
+        for (number, name) in self.like(key) {
+            if key == name {
+                exact |= 1 << number;
+            } else if key.eq_ignore_ascii_case(name) {
+                in_another_case |= 1 << number;
+            }
+        }
+        Like {
+            exact,
+            in_another_case,
+            records: key == RECORDS,
+        }
+    }
+}
+
 /// Not every record is asked for this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unasked;
@@ -82,6 +112,9 @@ pub(crate) struct Asked {
     /// A bit for each name that a key is in any case.
     found: u64,
     places: [Place; NAMES_MAX],
+    /// The keys of the objects before.
+    orders: Orders<Like>,
+    trail: Trail,
 }
 
 impl Default for Asked {
@@ -91,44 +124,80 @@ impl Default for Asked {
             seen: 0,
             found: 0,
             places: [Place::default(); NAMES_MAX],
+            orders: Orders::default(),
+            trail: Trail::default(),
         }
     }
 }
 
 impl Asked {
-    /// Forgets all members.
+    /// Forgets all members: another object begins.
     #[inline]
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.seen = 0;
         self.found = 0;
+        self.trail = self.orders.begin();
     }
 
-    /// Takes one more member, unless there are enough.
-    #[inline]
-    pub(crate) fn push(&mut self, place: Place, bytes: &[u8]) {
-        if self.seen == MEMBERS_MAX {
+    /// Steps over members up to the next that may hold the events of an envelope, and takes those that
+    /// are asked for, unless there are enough; returns the bracket pair of that one.
+    pub(crate) fn step_to_records(&mut self, walk: &mut Walk<'_>) -> Result<Option<u32>, Odd> {
+        loop {
+            let start = walk.at();
+            let foreseen = self.orders.foresee(&mut self.trail, walk.bytes(), start);
+            let (pair, records) = if let Some((like, len)) = foreseen {
+                let value = walk.step_known(len)?;
+                if like.exact | like.in_another_case == 0 {
+                    self.seen += 1;
+                } else {
+                    self.take(place((start + 1, start + len - 2), value), like);
+                }
+                (value.2, like.records)
+            } else if let Some(member) = self.surprise(walk)? {
+                member
+            } else {
+                return Ok(None);
+            };
+            if records && pair != NO_PAIR {
+                return Ok(Some(pair));
+            }
+        }
+    }
+
+    /// A member whose key was not due: its bracket pair, and whether its key is [`RECORDS`].
+    #[inline(never)]
+    fn surprise(&mut self, walk: &mut Walk<'_>) -> Result<Option<(u32, bool)>, Odd> {
+        let bytes = walk.bytes();
+        let Some(place) = walk.step()? else {
+            return Ok(None);
+        };
+        let like = self.names.leads(place.key(bytes));
+        let text = place.key_text(bytes);
+        self.orders.learn(&mut self.trail, text, like);
+        self.take(place, like);
+        Ok(Some((place.pair, like.records)))
+    }
+
+    /// Takes a member, unless there are enough: the last of exactly this name, or else the first in
+    /// another case.
+    fn take(&mut self, place: Place, like: Like) {
+        self.seen += 1;
+        if self.seen > MEMBERS_MAX {
             return;
         }
-        self.seen += 1;
-        let key = place.key(bytes);
-        for (number, name) in self.names.like(key) {
-            let bit = 1 << number;
-            if key == name || self.found & bit == 0 && key.eq_ignore_ascii_case(name) {
-                self.found |= bit;
-                self.places[number] = place;
-            }
+        let mut left = like.exact | like.in_another_case & !self.found;
+        self.found |= left;
+        while left != 0 {
+            self.places[left.trailing_zeros() as usize] = place;
+            left &= left - 1;
         }
     }
 
     /// Finds them in an object of a payload with marks.
     pub(crate) fn read(&mut self, object: Marked<'_>) -> Result<(), Odd> {
-        self.clear();
+        self.begin();
         let mut walk = Walk::of(object);
-        while self.seen < MEMBERS_MAX
-            && let Some(place) = walk.step()?
-        {
-            self.push(place, object.payload);
-        }
+        while self.step_to_records(&mut walk)?.is_some() {}
         Ok(())
     }
 

@@ -9,6 +9,22 @@ use crate::json::ends_scalar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Odd;
 
+/// Where a value begins and ends, and its bracket pair.
+pub(super) type Spot = (usize, usize, u32);
+
+/// The place of a member.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "there is no index of payloads of 4 GiB"
+)]
+pub(super) fn place(key: (usize, usize), (start, end, pair): Spot) -> Place {
+    Place {
+        key: (key.0 as u32, key.1 as u32),
+        value: (start as u32, end as u32),
+        pair,
+    }
+}
+
 /// Steps over the members of an object from mark to mark.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
@@ -37,10 +53,6 @@ impl<'a> Walk<'a> {
 
     /// The next member; `None` at the end.
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there is no index of payloads of 4 GiB"
-    )]
     pub(crate) fn step(&mut self) -> Result<Option<Place>, Odd> {
         if self.at == self.close {
             return Ok(None);
@@ -57,17 +69,38 @@ impl<'a> Walk<'a> {
                 return Err(Odd);
             }
         }
-        value += 1;
-        if self.bytes.get(value).copied().is_some_and(is_blank) {
-            value = blanks(self.bytes, value);
+        let value = self.member(value + 1)?;
+        Ok(Some(place((key, key_end), value)))
+    }
+
+    /// The value of the next member, whose key takes so many bytes with its quotes and the colon.
+    #[inline]
+    pub(super) fn step_known(&mut self, len: usize) -> Result<Spot, Odd> {
+        self.member(self.at + len)
+    }
+
+    /// Steps over the value that begins at or behind `at`, and to the next key.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is most of what a member costs")]
+    fn member(&mut self, mut at: usize) -> Result<Spot, Odd> {
+        if self.bytes.get(at).copied().is_some_and(is_blank) {
+            at = blanks(self.bytes, at);
         }
-        let (value_end, pair) = self.value(value)?;
-        self.behind(value_end)?;
-        Ok(Some(Place {
-            key: (key as u32, key_end as u32),
-            value: (value as u32, value_end as u32),
-            pair,
-        }))
+        let (end, pair) = self.value(at)?;
+        self.behind(end)?;
+        Ok((at, end, pair))
+    }
+
+    /// The payload.
+    #[inline]
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Where the next key begins, if there is one.
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// The bytes of the object that were not stepped over.
@@ -76,7 +109,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The end of the value that begins at `at`, and its bracket pair.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is most of what a member costs")]
     fn value(&mut self, at: usize) -> Result<(usize, u32), Odd> {
         match self.bytes.get(at) {
             Some(b'"') => Ok((self.index.next_quote(at + 1) + 1, NO_PAIR)),
