@@ -8,6 +8,7 @@ pub mod config;
 pub mod rules;
 pub mod observed;
 pub mod log;
+pub mod snapshots;
 pub mod metrics;
 pub mod admin;
 pub mod telemetry;

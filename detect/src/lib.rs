@@ -77,6 +77,7 @@ pub mod observed;
 pub mod naive;
 pub mod engine;
 pub mod matches;
+pub mod snapshot;
 pub mod alert;
 pub mod entity;
 pub mod correlation;
