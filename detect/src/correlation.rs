@@ -7,6 +7,7 @@ mod key;
 mod lane;
 mod limits;
 mod report;
+mod snapshot;
 mod tally;
 pub mod view;
 mod watermark;

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 /// The position of a match in its source partition, see [`Match::order`].
 #[derive(Debug)]
-pub(super) struct Mark(Match);
+pub(super) struct Mark(pub(super) Match);
 
 /// A match of a record, checked.
 struct Incoming<'a> {

@@ -40,10 +40,10 @@ pub(super) struct Element {
 
 /// After an alert: triggers with a time from `from` to `until` raise none.
 #[derive(Debug, Clone, Copy)]
-struct Silence {
-    from: Timestamp,
-    until: Timestamp,
-    expires: Timestamp,
+pub(super) struct Silence {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+    pub(super) expires: Timestamp,
 }
 
 /// A group with at least one element or silence.
@@ -59,7 +59,7 @@ pub(super) struct Group {
     pub(super) inexact: Option<Timestamp>,
     /// Whether some element counts more than the events that it stands for.
     pub(super) extra: bool,
-    silences: Vec<Silence>,
+    pub(super) silences: Vec<Silence>,
     /// Own watermark below which nothing in here expires.
     wakes: Timestamp,
 }

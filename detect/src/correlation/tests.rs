@@ -4,6 +4,7 @@ mod bounds;
 mod chain;
 mod examples;
 mod model;
+mod snapshot;
 mod time;
 mod view;
 

@@ -20,26 +20,26 @@ const STALL: Span = Span::from_seconds(3_600);
 /// All sources that ever ticked.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    sources: BTreeMap<String, SourceClock>,
+    pub(super) sources: BTreeMap<String, SourceClock>,
     /// Furthest append time of any partition that has not ended.
-    high: Option<Timestamp>,
-    low: Option<Timestamp>,
+    pub(super) high: Option<Timestamp>,
+    pub(super) low: Option<Timestamp>,
 }
 
 /// One source in its newest incarnation.
 #[derive(Debug)]
-struct SourceClock {
-    incarnation: u32,
+pub(super) struct SourceClock {
+    pub(super) incarnation: u32,
     /// Partitions registered; those that are not in `partitions` never ticked.
-    total: u32,
+    pub(super) total: u32,
     /// [`Clocks::high`] when the source was registered.
-    registered: Option<Timestamp>,
-    partitions: BTreeMap<u32, PartitionClock>,
+    pub(super) registered: Option<Timestamp>,
+    pub(super) partitions: BTreeMap<u32, PartitionClock>,
 }
 
 /// One partition that ticked, or was declared gone.
 #[derive(Debug)]
-enum PartitionClock {
+pub(super) enum PartitionClock {
     Ticked {
         time: Timestamp,
         /// [`Clocks::high`] at its last tick.

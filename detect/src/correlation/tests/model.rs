@@ -18,7 +18,7 @@ const SPAN: i64 = 10;
 const LATENESS: i64 = 3;
 
 /// One correlation of every kind, some with suppression, some with what more events undo.
-fn every_kind() -> Vec<CorrelationDef> {
+pub(super) fn every_kind() -> Vec<CorrelationDef> {
     let bound = |comparison, value: f64| Bounds(vec![(comparison, value)]);
     let rules = TemporalCondition::Expression(Expr::And(vec![
         Expr::Search(0),
@@ -55,7 +55,7 @@ fn every_kind() -> Vec<CorrelationDef> {
 
 /// Something that happens in the log.
 #[derive(Debug, Clone)]
-enum Happening {
+pub(super) enum Happening {
     /// A match of correlation `def` from source `from`.
     Found {
         def: usize,
@@ -92,7 +92,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 /// A story: most of it about one correlation, so that windows fill.
-fn story() -> impl Strategy<Value = Vec<Happening>> {
+pub(super) fn story() -> impl Strategy<Value = Vec<Happening>> {
     (
         0_usize..12,
         prop::collection::vec((happening(), 0..10_u8), 0..40),
