@@ -19,6 +19,7 @@ pub mod rules;
 pub mod source;
 pub mod sink;
 pub mod check;
+pub mod snapshot;
 pub mod process;
 pub mod load;
 pub mod show;
@@ -27,6 +28,7 @@ pub use check::CheckLevel;
 pub use client::{KafkaClient, Mechanism, Sasl, Tls};
 pub use rules::{OnRuleError, RulePath, Rules};
 pub use sink::{Sink, SinkKind, StdoutFormat};
+pub use snapshot::Snapshots;
 pub use source::{Source, SourceKind, Start};
 
 /// Everything the configuration says, validated.
@@ -40,6 +42,8 @@ pub struct Config {
     pub reload: Reload,
     /// The state directory and its limits.
     pub state: State,
+    /// Where the state of correlations is kept, and how often it is taken.
+    pub snapshots: Snapshots,
     /// Where records come from; names are unique.
     pub sources: Vec<Source>,
     /// Where alerts go; names are unique.

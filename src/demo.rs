@@ -95,6 +95,7 @@ pub async fn play(dir: &Path, signals: mpsc::Receiver<()>) -> anyhow::Result<Pla
         suppression: Suppression::AsWritten,
         breaker: breaker::Limits::default(),
         lateness: None,
+        snapshots: None,
         traits: Arc::new(BTreeMap::from([(Arc::from(SOURCE), traits())])),
         sources: vec![(Arc::from(SOURCE), Box::new(source))],
         log: Arc::new(log),

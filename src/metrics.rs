@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use palisade_detect::alert::Alert;
 use palisade_detect::diagnostic::Diagnostic;
@@ -82,6 +83,8 @@ impl Default for Metrics {
             &series.matches,
             &series.duplicate_keys,
             &series.clamped,
+            &series.snapshots,
+            &series.snapshot_failures,
         ] {
             counter.with_label_values::<&str>(&[]);
         }
@@ -205,6 +208,39 @@ impl Metrics {
             .fold_position
             .with_label_values::<&str>(&[])
             .set(gauge(next));
+    }
+
+    /// So long ago all state that changed was saved.
+    pub fn snapshot_age(&self, age: Duration) {
+        self.series
+            .snapshot_age
+            .with_label_values::<&str>(&[])
+            .set(age.as_secs_f64());
+    }
+
+    /// The folds stood still for so long while the state of a key partition was taken.
+    pub fn snapshot_pause(&self, pause: Duration) {
+        self.series
+            .snapshot_pause
+            .with_label_values::<&str>(&[])
+            .observe(pause.as_secs_f64());
+    }
+
+    /// A snapshot was saved; the newest ones of all key partitions have so many bytes.
+    pub fn snapshot_saved(&self, bytes: u64) {
+        self.series.snapshots.with_label_values::<&str>(&[]).inc();
+        self.series
+            .snapshot_bytes
+            .with_label_values::<&str>(&[])
+            .set(gauge(bytes));
+    }
+
+    /// A snapshot could not be saved, or not be read.
+    pub fn snapshot_failed(&self) {
+        self.series
+            .snapshot_failures
+            .with_label_values::<&str>(&[])
+            .inc();
     }
 
     /// How full a queue is, and how much it takes.

@@ -14,6 +14,8 @@
 //!   alerts      matches      dead letters          the log, one SQLite file
 //!     ^            |
 //!     +--- [ folds ]    KEY_PARTITIONS of them, PAGE_RECORDS at a time
+//!     |        |
+//!     |    [ keeper ]   the state of one of them at a time, into the snapshots
 //!     |
 //!  [ deliveries ]       a cursor a sink, one batch at a time
 //! ```
@@ -30,10 +32,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_detect::engine::Engine;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::log::sqlite::{ACCEPTED, SqliteLog};
 use crate::log::{Log, ReadError, Stream};
+use crate::snapshots::SnapshotStore;
 
 pub mod parts;
 pub mod operational;
@@ -47,6 +50,7 @@ pub mod budget;
 pub mod order;
 pub mod appender;
 pub mod fold;
+pub mod snapshots;
 pub mod inventory;
 pub mod in_force;
 pub mod reload;
@@ -69,6 +73,7 @@ use reload::Reloads;
 use retry::Retries;
 use run::{Part, Running, Tasks};
 use shutdown::Failure;
+use snapshots::SnapshotPlan;
 use upkeep::Upkeep;
 
 impl Parts {
@@ -94,10 +99,10 @@ impl Parts {
         let stop_deliveries = tasks.deliver(self.sinks, &log, &site);
         let stop_alarms = tasks.say(&log, &site);
 
-        let (folds, in_force) = rebuild(context, engine).await?;
-        let (folded, passed) = (folds.folded(), folds.passed());
-        let (stop_folds, stopped) = watch::channel(false);
-        tasks.spawn(Part::Folds, folds.run(stopped));
+        let plan = self.snapshots;
+        let (folds, in_force, store) = rebuild(context, engine, plan.as_ref()).await?;
+        let passed = folds.passed();
+        let (stop_folds, trimmable) = tasks.fold(folds, plan.zip(store), &site);
 
         let (out, steps) = mpsc::channel(APPEND_QUEUE_BATCHES);
         let breakers = Arc::new(Breakers::new(self.breaker, site.clone()));
@@ -133,7 +138,7 @@ impl Parts {
         let stop_rules = tasks.look_after(reloads, retries);
         let upkeep = Upkeep {
             log: self.log,
-            folded,
+            trimmable,
             site,
         };
         tasks.spawn(Part::Upkeep, upkeep.run(Arc::downgrade(&intake)));
@@ -179,16 +184,26 @@ async fn accepted(log: &dyn Log) -> Result<BTreeSet<String>, ReadError> {
     Ok(facts.into_iter().map(|(key, _)| key).collect())
 }
 
-/// Folds the log from its oldest record and puts the rules in force behind its end.
+/// Folds the log from the snapshots on, or from its oldest record, and puts the rules in force behind
+/// its end.
 async fn rebuild(
     context: in_force::Context,
     engine: Arc<Engine>,
-) -> Result<(Folds, InForce), FoldError> {
+    plan: Option<&SnapshotPlan>,
+) -> Result<(Folds, InForce, Option<SnapshotStore>), FoldError> {
     let log = Arc::<SqliteLog>::clone(&context.log);
+    let site = context.site.clone();
     let definitions = fold::stored_definitions(&*log).await?;
-    let folds = Folds::rebuild(log, definitions, context.site.clone()).await?;
+    let store = match plan {
+        Some(plan) => Some(plan.open(&*log, site.clock).await?),
+        None => None,
+    };
+    let folds = match &store {
+        Some(store) => Folds::restore(log, definitions, store, site).await?,
+        None => Folds::rebuild(log, definitions, site).await?,
+    };
     let in_force = InForce::begin(context, engine, &folds).await?;
-    Ok((folds, in_force))
+    Ok((folds, in_force, store))
 }
 
 #[cfg(test)]

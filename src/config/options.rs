@@ -24,6 +24,8 @@ pub enum Section {
     State,
     /// `state.retention:`.
     Retention,
+    /// `snapshots:`.
+    Snapshots,
     /// Every source.
     Source,
     /// Sources of type `kafka`.
@@ -64,7 +66,7 @@ pub enum Section {
 
 impl Section {
     /// All sections with their headings, in the order of the reference.
-    const ALL: [(Self, &'static str); 27] = [
+    const ALL: [(Self, &'static str); 28] = [
         (Self::Top, "Top level"),
         (Self::Rules, "`rules` as a mapping"),
         (Self::RulePath, "`rules.paths[]` as a mapping"),
@@ -74,6 +76,7 @@ impl Section {
         (Self::Reload, "`reload`"),
         (Self::State, "`state`"),
         (Self::Retention, "`state.retention`"),
+        (Self::Snapshots, "`snapshots`"),
         (Self::Source, "`sources[]`: every source"),
         (Self::KafkaSource, "`sources[]` of `type: kafka`"),
         (Self::FileSource, "`sources[]` of `type: file`"),

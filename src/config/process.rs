@@ -1,7 +1,7 @@
 //! The file as a whole, and the parts that concern the process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use palisade_detect::diagnostic::{Diagnostic, Place, code};
 use palisade_detect::time::Span;
@@ -25,6 +25,8 @@ impl Reader<'_> {
         let pipelines = self.pipelines(&top);
         let reload = self.reload(&top);
         let state = self.state(&top);
+        let dir = state.as_ref().map_or(Path::new(""), |state| &state.dir);
+        let snapshots = self.snapshots(&top, dir);
         let sources = self.components(&top, "sources", Self::source);
         let sinks = self.components(&top, "sinks", Self::sink);
         let http_listen = self.http_listen(&top);
@@ -37,6 +39,7 @@ impl Reader<'_> {
             pipelines: pipelines?,
             reload: reload?,
             state: state?,
+            snapshots: snapshots?,
             sources,
             sinks,
             http_listen: http_listen?,

@@ -153,6 +153,18 @@ table! {
     /// Position in the matches log that the correlations read next.
     fold_position: IntGaugeVec, "palisade_correlation_position", [];
 
+    /// Time since all state that changed was last saved.
+    snapshot_age: GaugeVec, "palisade_snapshot_age_seconds", [];
+    /// Bytes of the newest snapshots that this process saved, over all key partitions.
+    snapshot_bytes: IntGaugeVec, "palisade_snapshot_bytes", [];
+    /// How long the correlations stood still while the state of a key partition was taken.
+    snapshot_pause: HistogramVec, "palisade_snapshot_pause_seconds", [];
+    /// Snapshots saved.
+    snapshots: IntCounterVec, "palisade_snapshots_total", [];
+    /// Snapshots that could not be saved, whose state is taken again at the next interval, or at a start
+    /// not be read.
+    snapshot_failures: IntCounterVec, "palisade_snapshot_failures_total", [];
+
     /// Records that the broker holds and that are not finished, at the last look at its end.
     source_lag: IntGaugeVec, "palisade_source_lag_records", ["source", "partition"];
     /// Age of the newest record finished while more wait: how old the oldest unread one may be.

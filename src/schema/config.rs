@@ -72,6 +72,7 @@ fn nested(row: &Row) -> Option<Value> {
             json!({"anyOf": [section(&[Section::Pipelines]), list(&string)]})
         }
         (Section::Top, "state") => section(&[Section::State]),
+        (Section::Top, "snapshots") => section(&[Section::Snapshots]),
         (Section::Top, "http") => section(&[Section::Http]),
         (Section::Top, "dead_letters") => section(&[Section::DeadLetters]),
         (Section::Top, "reload") => section(&[Section::Reload]),

@@ -61,6 +61,23 @@ impl Said {
     }
 }
 
+/// What tells this state from others; the first start gives it a name.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub async fn deployment(log: &dyn Log, clock: Clock) -> Result<String, BeginError> {
+    if let Some((_, body)) = log.facts(DEPLOYMENT).await?.into_iter().next() {
+        return Ok(String::from_utf8_lossy(&body).into_owned());
+    }
+    let name = IdHasher::new("dp1")
+        .number(clock.now().ticks())
+        .number(i64::from(std::process::id()))
+        .finish()
+        .to_string();
+    log.put_fact(DEPLOYMENT, Bytes::from(name.clone())).await?;
+    Ok(name)
+}
+
 impl Alarms {
     /// Nothing was said yet.
     pub fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
@@ -78,18 +95,7 @@ impl Alarms {
     /// # Errors
     /// When the log cannot be read or written.
     pub async fn begin(&self, log: &dyn Log) -> Result<(), BeginError> {
-        let known = log.facts(DEPLOYMENT).await?.into_iter().next();
-        let name = if let Some((_, body)) = known {
-            String::from_utf8_lossy(&body).into_owned()
-        } else {
-            let name = IdHasher::new("dp1")
-                .number(self.clock.now().ticks())
-                .number(i64::from(std::process::id()))
-                .finish()
-                .to_string();
-            log.put_fact(DEPLOYMENT, Bytes::from(name.clone())).await?;
-            name
-        };
+        let name = deployment(log, self.clock).await?;
         // A second start on the same parts would find the same.
         self.deployment.get_or_init(|| name);
         Ok(())

@@ -21,6 +21,7 @@ use super::delivery::cursor_name;
 use super::fold::Suppression;
 use super::intake::{StateAge, part};
 use super::judge::Traits;
+use super::snapshots::{LAST_ROUND, SnapshotPlan};
 use super::stage::SourceTraits;
 use super::{Parts, Site};
 use crate::config::{self, Config, SinkKind, SourceKind, StdoutFormat};
@@ -90,6 +91,12 @@ pub async fn build(
             records_min: config.breaker.records_min,
         },
         lateness: config.lateness,
+        snapshots: Some(SnapshotPlan {
+            place: config.snapshots.place.clone(),
+            interval: duration(config.snapshots.interval),
+            keep: config.snapshots.keep,
+            last_round: LAST_ROUND,
+        }),
         traits: Arc::new(traits(config)),
         sources: config.sources.iter().map(source).collect(),
         log: Arc::new(log),

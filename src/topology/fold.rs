@@ -1,8 +1,11 @@
 //! Stage B: the folds read the matches log and append what they say.
 //!
-//! One task reads all key partitions in log order. Whatever kills it, the next start folds the log
-//! again from its oldest record and says nothing a second time: what lies below a key partition's
-//! durable `emitted` position is held back.
+//! One task reads all key partitions in log order. Whatever kills it, the next start goes on from the
+//! newest snapshot of each key partition, or from the log's oldest record, and says nothing a second
+//! time: what lies below a key partition's durable `emitted` position is held back.
+
+mod restore;
+mod stalled;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +15,14 @@ use palisade_detect::correlation::{
     CorrelationDef, Definitions, Fold, KEY_PARTITIONS, Output, Stalled, StepError,
 };
 use palisade_detect::matches::{self, Body, Mark, MatchBatch, Record, Tick};
+use palisade_detect::snapshot::{Draft, Header};
 use palisade_detect::time::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::log::{AlertRow, Append, AppendError, BROADCAST, Log, Pos, ReadError, Row, Stream};
+use crate::snapshots::StoreError;
+use crate::topology::snapshots::{Ask, Worth};
 use crate::topology::{Site, operational};
-
-mod stalled;
 
 /// Most records folded between two appends; bounds the memory of one page.
 const PAGE_RECORDS: usize = 1_000;
@@ -132,6 +136,9 @@ pub enum FoldError {
     /// A record cannot be understood; nothing is skipped.
     #[error("the matches log cannot be folded")]
     Step(#[from] StepError),
+    /// Snapshots cannot be read or kept, or contradict the log.
+    #[error(transparent)]
+    Snapshots(#[from] StoreError),
     /// A stored correlation cannot be read.
     #[error("the stored correlation `{key}` cannot be read")]
     Definition {
@@ -147,6 +154,10 @@ pub enum FoldError {
 pub struct Folds {
     /// One fold a key partition.
     parts: Vec<Fold>,
+    /// Per key partition, the position from which it is folded: what lies below is in its snapshot.
+    begins: Vec<Pos>,
+    /// Per key partition, the position after the last record that was more than time.
+    changed: Vec<Pos>,
     /// Every version that the log may name; who puts a new one in force says so here first.
     definitions: watch::Sender<Arc<Definitions>>,
     emitted: BTreeMap<u32, Pos>,
@@ -163,6 +174,10 @@ pub struct Folds {
     folded: watch::Sender<Pos>,
     /// Tells how far all sources have come.
     passed: watch::Sender<Option<Timestamp>>,
+    /// Who wants to save the state; closed unless somebody does.
+    asks: mpsc::Receiver<Ask>,
+    /// Says that everything is folded and the process stops.
+    finish: watch::Sender<bool>,
     log: Arc<dyn Log>,
     site: Site,
 }
@@ -178,40 +193,12 @@ struct Page {
 }
 
 impl Folds {
-    /// Folds the log from its oldest record to its end.
-    ///
-    /// # Errors
-    /// When the log cannot be read, understood or appended to: the process must stop.
-    pub async fn rebuild(
-        log: Arc<dyn Log>,
-        definitions: Definitions,
-        site: Site,
-    ) -> Result<Self, FoldError> {
-        let bounds = log.bounds(Stream::Matches).await?;
-        let mut folds = Self {
-            parts: (0..KEY_PARTITIONS).map(Fold::new).collect(),
-            definitions: watch::Sender::new(Arc::new(definitions)),
-            emitted: log.emitted().await?.into_iter().collect(),
-            next: bounds.start,
-            settings: None,
-            newest: None,
-            said: BTreeMap::new(),
-            told: None,
-            folded: watch::Sender::new(bounds.start),
-            passed: watch::Sender::new(None),
-            log,
-            site,
-        };
-        while folds.next < bounds.end {
-            folds.advance().await?;
-        }
-        tracing::info!(
-            from = bounds.start,
-            to = folds.next,
-            elements = folds.slots(),
-            "folded"
-        );
-        Ok(folds)
+    /// Who saves the state: where to ask for it, and what says that it is time for the last time. The
+    /// folds then end when nobody can ask any more.
+    pub fn serve(&mut self) -> (mpsc::Sender<Ask>, watch::Receiver<bool>) {
+        let (asks, asked) = mpsc::channel(1);
+        self.asks = asked;
+        (asks, self.finish.subscribe())
     }
 
     /// The position that the folds read next, as it moves.
@@ -246,19 +233,62 @@ impl Folds {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), FoldError> {
         let mut end = self.log.watch(Stream::Matches);
         loop {
+            // Between two pages everything that was said so far is durable.
+            while let Ok(ask) = self.asks.try_recv() {
+                self.answer(ask);
+            }
             let stopping = *stop.borrow_and_update();
             if *end.borrow_and_update() > self.next {
                 self.advance().await?;
                 continue;
             }
             if stopping {
+                self.finish.send_replace(true);
+                while let Some(ask) = self.asks.recv().await {
+                    self.answer(ask);
+                }
                 return Ok(());
             }
             tokio::select! {
                 changed = end.changed() => if changed.is_err() { return Ok(()) },
                 changed = stop.changed() => if changed.is_err() { return Ok(()) },
+                Some(ask) = self.asks.recv() => self.answer(ask),
             }
         }
+    }
+
+    /// Gives a key partition's state, if enough has happened to it.
+    fn answer(&self, ask: Ask) {
+        let part = ask.part as usize;
+        let moved = match ask.worth {
+            Worth::Change => self.changed[part],
+            Worth::Time => self.next,
+        };
+        let draft = (moved > ask.since).then(|| {
+            let begun = self.site.clock.elapsed();
+            let draft = self.draft(ask.part);
+            let pause = self.site.clock.elapsed().saturating_sub(begun);
+            self.site.metrics.snapshot_pause(pause);
+            draft
+        });
+        // Who asked may have given up.
+        ask.reply.send(draft).ok();
+    }
+
+    /// The state of a key partition here.
+    fn draft(&self, part: u32) -> Draft {
+        let said = self.said.get(&part).into_iter().flatten();
+        let mut draft = Draft::new(Header {
+            partition: part,
+            pos: self.next,
+            settings: self.settings.clone(),
+            newest: self.newest.map(Timestamp::ticks),
+            told: self.told.map(Timestamp::ticks),
+            said: said.cloned().collect(),
+            ..Header::default()
+        });
+        self.parts[part as usize].snapshot(&mut draft);
+        draft
     }
 
     /// Folds one page, then makes durable what it says.
@@ -327,6 +357,12 @@ impl Folds {
             let ticks = matches!(record.body, Some(Body::Tick(_)));
             let silent = ticks.then(|| self.parts[0].stalled());
             for part in parts {
+                if row.pos < self.begins[part as usize] {
+                    continue;
+                }
+                if !ticks {
+                    self.changed[part as usize] = row.pos + 1;
+                }
                 self.fold(part, (row.pos, &record), &definitions, &mut page)?;
             }
             if let Some(silent) = silent {

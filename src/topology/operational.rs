@@ -119,12 +119,7 @@ impl Kind {
     pub const fn is_detected(self) -> bool {
         !matches!(
             self,
-            Self::RetentionRisk
-                | Self::IncarnationChanged
-                | Self::LogTypeSilent
-                | Self::StateRebuilt
-                | Self::SnapshotStale
-                | Self::Overload
+            Self::RetentionRisk | Self::IncarnationChanged | Self::LogTypeSilent | Self::Overload
         )
     }
 
@@ -169,7 +164,7 @@ impl Kind {
             Self::StorageRisk => "end the program that holds the database, or add space",
             Self::StateGap => "look for the cause at the disk, and search the gap elsewhere",
             Self::StateRebuilt => "find out what became of the snapshots",
-            Self::SnapshotStale => "look why the object store takes no snapshot",
+            Self::SnapshotStale => "look why the store takes no snapshot",
             Self::Overload => "look at who causes so many groups",
             Self::SecondInstance => "stop one of the two processes",
         }

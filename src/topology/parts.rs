@@ -13,6 +13,7 @@ use super::fold::Suppression;
 use super::intake::StateAge;
 use super::judge::Traits;
 use super::reload::Reload;
+use super::snapshots::SnapshotPlan;
 use crate::admin::Health;
 use crate::clock::Clock;
 use crate::log::sqlite::SqliteLog;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub lateness: Option<Span>,
     /// What the configuration says of each source.
     pub traits: Arc<Traits>,
+    /// How the folds' state is kept; `None`: the next start folds the whole log.
+    pub snapshots: Option<SnapshotPlan>,
     /// Where records enter, by name.
     pub sources: Vec<(Arc<str>, Box<dyn Source>)>,
     /// The log.

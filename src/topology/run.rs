@@ -15,12 +15,15 @@ use tokio::task::JoinSet;
 use super::Site;
 use super::breaker::Breakers;
 use super::delivery::Delivery;
+use super::fold::Folds;
 use super::intake::{Intake, Work};
 use super::judge::{self, JudgeContext, Judged};
 use super::reload::Reloads;
 use super::retry::Retries;
 use super::shutdown::Failure;
-use crate::log::Log;
+use super::snapshots::{Keeper, SnapshotPlan};
+use crate::log::{Log, Pos};
+use crate::snapshots::SnapshotStore;
 
 /// A part of the topology that runs by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub enum Part {
     Appender,
     /// The folds.
     Folds,
+    /// Saves the folds' state.
+    Keeper,
     /// Writes operational alerts.
     Alarms,
     /// The delivery of the sink of this name.
@@ -113,6 +118,27 @@ impl Tasks {
         let alarms = Arc::clone(&site.alarms).run(Arc::clone(log), stopped);
         self.spawn(Part::Alarms, alarms);
         stop
+    }
+
+    /// Runs the folds, until what is returned says stop, and saves their state if that is planned. The
+    /// other thing that is returned says which matches no start needs any more.
+    pub fn fold(
+        &mut self,
+        mut folds: Folds,
+        kept: Option<(SnapshotPlan, SnapshotStore)>,
+        site: &Site,
+    ) -> (watch::Sender<bool>, watch::Receiver<Pos>) {
+        let trimmable = match kept {
+            Some((plan, store)) => {
+                let (run, trimmable) = Keeper::new(plan, store, &mut folds, site).start();
+                self.spawn(Part::Keeper, run);
+                trimmable
+            }
+            None => folds.folded(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        self.spawn(Part::Folds, folds.run(stopped));
+        (stop, trimmable)
     }
 
     /// Looks after the rules, and after what people ask to be judged again, until what is returned says

@@ -81,11 +81,13 @@ impl Failure {
             Self::Append(error)
             | Self::Fold(FoldError::Append(error))
             | Self::Delivery(DeliveryError::Append(error)) => of_append(error),
+            Self::Fold(FoldError::Snapshots(error)) if error.is_conflict() => Exit::StateConflict,
             Self::Read(_)
             | Self::Delivery(DeliveryError::Read(_))
             | Self::Fold(FoldError::Read(_) | FoldError::Step(_) | FoldError::Definition { .. })
             | Self::Source(SourceError::Position { .. }) => Exit::StateGap,
             Self::Source(_)
+            | Self::Fold(FoldError::Snapshots(_))
             | Self::Thread(_)
             | Self::Lost { .. }
             | Self::Panicked
@@ -133,7 +135,8 @@ impl Running {
         self.intake.close();
         self.end_of(|part| *part == Part::Appender).await?;
         self.stop_folds.send_replace(true);
-        self.end_of(|part| *part == Part::Folds).await?;
+        self.end_of(|part| matches!(part, Part::Folds | Part::Keeper))
+            .await?;
         self.stop_alarms.send_replace(true);
         self.end_of(|part| *part == Part::Alarms).await
     }

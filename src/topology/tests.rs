@@ -1,6 +1,7 @@
 //! Whole topologies in one process: a broker made of vectors, a real log, sinks that remember.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use palisade_ingest::decode::Hints;
 use palisade_ingest::source::{Assigned, Handler, Record, RecordBatch, SourceError};
 use palisade_sinks::sink::{SinkItem, SinkResult, Why};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::fold::Suppression;
@@ -26,6 +28,7 @@ use super::*;
 use crate::log::Pos;
 use crate::log::sqlite::Options;
 use crate::rules;
+use crate::snapshots::Place;
 use palisade_detect::engine::Engine;
 use palisade_ingest::source::Source;
 use palisade_sinks::sink::Sink;
@@ -35,6 +38,16 @@ mod delivery_of_alerts;
 mod edits;
 mod reloads;
 mod restarts;
+
+/// Snapshots at every end of a life that is no kill.
+fn snapshots(dir: &Path) -> SnapshotPlan {
+    SnapshotPlan {
+        place: Place::Folder(dir.join("snapshots")),
+        interval: Duration::from_hours(1),
+        keep: NonZeroUsize::MIN,
+        last_round: PATIENCE,
+    }
+}
 
 /// How long a condition may take before a test fails: ample for a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -341,6 +354,7 @@ impl Life {
             suppression: Suppression::AsWritten,
             breaker: breaker::Limits::default(),
             lateness: None,
+            snapshots: Some(snapshots(dir)),
             traits: Arc::new(Traits::from([(Arc::from("hub"), source_traits())])),
             sources: vec![(Arc::from("hub"), Box::new(consumer))],
             log: Arc::clone(&log),

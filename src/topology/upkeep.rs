@@ -34,8 +34,8 @@ const MAX_BYTES: &str = "state.max_bytes";
 pub struct Upkeep {
     /// The log.
     pub log: Arc<SqliteLog>,
-    /// How far the folds have come.
-    pub folded: watch::Receiver<Pos>,
+    /// Which matches no start needs any more: those below.
+    pub trimmable: watch::Receiver<Pos>,
     /// Clock, health and metrics.
     pub site: Site,
 }
@@ -149,8 +149,8 @@ impl Upkeep {
     }
 
     async fn trim(&self) -> Result<(), AppendError> {
-        let folded = *self.folded.borrow();
-        let trimmed = self.log.trim(self.site.clock.now(), folded).await?;
+        let below = *self.trimmable.borrow();
+        let trimmed = self.log.trim(self.site.clock.now(), below).await?;
         tracing::debug!(?trimmed, "trimmed");
         Ok(())
     }
@@ -201,7 +201,7 @@ mod tests {
         let log = Arc::new(SqliteLog::open(dir.path(), options).unwrap());
         let upkeep = Upkeep {
             log: Arc::clone(&log),
-            folded: watch::channel(1).1,
+            trimmable: watch::channel(1).1,
             site: site.clone(),
         };
         let row = || AlertRow {

@@ -27,6 +27,7 @@ pub const ROWS: &[Row] = &[
     row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
     row(Section::Top, "reload", Kind::Nested("mapping"), Absent("the defaults below"), "When `run` reads rules, pipelines and lists again: after file events, on SIGHUP, and by looking now and then. A set with any error is refused and the one in force stays. This file itself is not read again."),
     row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
+    row(Section::Top, "snapshots", Kind::Nested("mapping"), Absent("the defaults below"), "How the state of correlations is kept, so that a start reads the newest part of the matches only. Losing all snapshots costs time at the next start, no alert."),
     row(Section::Top, "sources", Kind::Nested("list of mappings"), Required, "Where records come from; at least one."),
     row(Section::Top, "sinks", Kind::Nested("list of mappings"), Absent("none: alerts stay in the state directory"), "Where alerts go. Each sink has its own durable cursor: one that is down delays only itself."),
     row(Section::Top, "http", Kind::Nested("mapping"), Absent("the defaults below"), "Metrics and health."),
@@ -63,6 +64,10 @@ pub const ROWS: &[Row] = &[
 
     row(Section::Retention, "alerts", Kind::Duration, Value("30d"), "How long delivered alerts stay readable by `palisade alerts`. `0s` trims them once every sink has them."),
     row(Section::Retention, "dead", Kind::Duration, Value("30d"), "How long dead letters stay."),
+
+    row(Section::Snapshots, "url", Kind::Text, Absent("the folder `snapshots` of `state.dir`"), "Where snapshots are kept: a folder on a local disk, as a path or as `file:///PATH`. The start tests that it creates a file once, and refuses one that does not. Snapshots quote events: keep them as close as the state."),
+    row(Section::Snapshots, "interval", Kind::Duration, Value("60s"), "How often the state that changed is taken; earlier after a million matches. Shorter makes a start after a crash faster and writes more."),
+    row(Section::Snapshots, "keep", Kind::Number, Value("3"), "How many snapshots of each of the 32 key partitions stay, at least 1. The newest that can be read is used; older ones are for when it is damaged. Matches are not trimmed above the oldest of them."),
 
     row(Section::Source, "name", Kind::Text, Required, "Unique among the sources, 1 to 64 of `a-z`, `0-9`, `_`, `-`. It is part of every event id: renaming a source makes new ids."),
     row(Section::Source, "type", Kind::Choice(&["kafka", "file"]), Required, "What kind of source."),

@@ -10,6 +10,8 @@ use palisade_detect::time::Span;
 use super::*;
 use crate::log::sqlite::{Options, SqliteLog};
 
+mod snapshots;
+
 /// A correlation that one match satisfies.
 fn def(number: u8, outer: Vec<(Id, u32)>) -> Arc<CorrelationDef> {
     let id = format!("c{number}");
