@@ -144,10 +144,14 @@ impl Opened {
         let deployment = String::from_utf8_lossy(&deployment).into_owned();
         let alert = |notice: Notice| operational::row(notice.alert(&deployment, now.to_string()));
         let alerts = self.notices(args).into_iter().map(alert).collect();
+        // Snapshots stand below this name: those of matches that are given up must not be gone on
+        // from, and one beyond the new log's end would stop every start.
+        let forgotten = args.new_log_incarnation.then_some(DEPLOYMENT);
         let plan = Plan {
             damage: &self.damage,
             matches_anew: args.new_log_incarnation,
             accepted: &accepted,
+            forgotten: forgotten.as_slice(),
             alerts,
             now,
         };

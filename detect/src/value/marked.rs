@@ -5,7 +5,7 @@
 //! that keys, colons, commas and values follow each other, and every escape, number and word.
 //!
 //! Only what is regular becomes a tree. A key with an escape or one that is given twice is left to
-//! [`parse`](super::parse), as is everything that is no JSON; a test holds both against each other.
+//! [`parse`](super::parse()), as is everything that is no JSON; a test holds both against each other.
 
 use std::borrow::Cow;
 

@@ -12,6 +12,7 @@ use crate::cli::ConfigFile;
 use crate::log::sqlite::ACCEPTED;
 use crate::log::{BROADCAST, Log, Pos, Row};
 use crate::topology::Site;
+use crate::topology::alarms::deployment;
 use crate::topology::fold::Folds;
 
 fn args(dir: &Path) -> Args {
@@ -165,6 +166,7 @@ async fn what_is_damaged_is_given_up_to_the_row_and_an_alert_names_it() {
 async fn matches_begin_anew_behind_their_end() {
     let dir = tempfile::tempdir().unwrap();
     log(dir.path()).await;
+    let before = deployment(&open(dir.path()), Clock::start()).await.unwrap();
     harm(dir.path(), "DELETE FROM matches WHERE pos > 3;");
     let anew = Args {
         accept_gap: false,
@@ -184,6 +186,8 @@ async fn matches_begin_anew_behind_their_end() {
     assert!(emitted.len() > 1 && emitted.iter().all(|(_, pos)| *pos == 11));
     let alerts = rows(&log, Stream::Alerts).await;
     assert_eq!(said(&alerts)[0][1..], ["1".to_owned(), "11".to_owned()]);
+    let after = deployment(&log, Clock::start()).await.unwrap();
+    assert_ne!(after, before, "snapshots of the old matches are not found");
 }
 
 #[test]

@@ -401,6 +401,8 @@ pub struct Plan<'a> {
     pub matches_anew: bool,
     /// Source partitions that may be read on behind a gap.
     pub accepted: &'a [Finished],
+    /// Facts that hold no more.
+    pub forgotten: &'a [&'a str],
     /// What is said of it.
     pub alerts: Vec<AlertRow>,
     /// When.
@@ -467,6 +469,9 @@ fn mend_rest(tx: &Transaction<'_>, plan: &Plan<'_>, end: Pos) -> rusqlite::Resul
         )?;
     }
     for key in &damage.facts {
+        tx.execute("DELETE FROM facts WHERE key = ?1", [key])?;
+    }
+    for key in plan.forgotten {
         tx.execute("DELETE FROM facts WHERE key = ?1", [key])?;
     }
     // All key partitions move together, so that any of them knows for all.
