@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use indexmap::IndexMap;
+use memchr::memmem::Finder;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::naive::Shape;
@@ -20,11 +21,24 @@ pub(super) struct Literals {
     ends: Ends,
     anywhere: IndexMap<Box<[u8]>, Vec<Target>>,
     /// Finds the literals of `anywhere`, by place.
-    automaton: Option<AhoCorasick>,
+    searcher: Option<Searcher>,
     /// Length of the shortest of `anywhere`.
     shortest: usize,
     /// Targets of the empty literal, which every value begins with.
     every: Vec<Target>,
+}
+
+/// Most literals that are looked for one by one: each takes some seventy instructions of a value of common
+/// length, an automaton several hundred.
+const FINDERS_MAX: usize = 6;
+
+/// A search for literals anywhere in a value.
+#[derive(Debug)]
+enum Searcher {
+    /// One by one.
+    Each(Vec<Finder<'static>>),
+    /// All at once.
+    Together(AhoCorasick),
 }
 
 /// Targets by text.
@@ -86,14 +100,20 @@ impl Literals {
     /// # Errors
     /// When the literals are too many for an automaton.
     pub(super) fn build(&mut self) -> Result<(), aho_corasick::BuildError> {
-        if !self.anywhere.is_empty() {
-            let texts = self.anywhere.keys();
-            let mut builder = AhoCorasickBuilder::new();
-            builder.match_kind(MatchKind::Standard);
-            self.automaton = Some(builder.build(texts)?);
-            let lengths = self.anywhere.keys().map(|text| text.len());
-            self.shortest = lengths.min().unwrap_or(0);
-        }
+        let texts = || self.anywhere.keys();
+        self.shortest = texts().map(|text| text.len()).min().unwrap_or(0);
+        self.searcher = match texts().len() {
+            0 => None,
+            1..=FINDERS_MAX => {
+                let finders = texts().map(|text| Finder::new(text).into_owned());
+                Some(Searcher::Each(finders.collect()))
+            }
+            _ => {
+                let mut builder = AhoCorasickBuilder::new();
+                builder.match_kind(MatchKind::Standard);
+                Some(Searcher::Together(builder.build(texts())?))
+            }
+        };
         Ok(())
     }
 
@@ -110,7 +130,7 @@ impl Literals {
     }
 
     fn reads_inside(&self) -> bool {
-        self.automaton.is_some()
+        self.searcher.is_some()
             || !self.starts.by_length.is_empty()
             || !self.ends.by_length.is_empty()
     }
@@ -127,17 +147,34 @@ impl Literals {
             self.ends
                 .search(*last, value.len(), |len| &value[value.len() - len..], hit);
         }
-        if let Some(automaton) = &self.automaton
-            && value.len() >= self.shortest
-        {
-            let mut seen = Seen::default();
-            for found in automaton.find_overlapping_iter(value) {
-                // What a literal leads to may look at the whole value: once, however often it is there.
-                if !seen.add(found.pattern().as_usize()) {
-                    continue;
+        match &self.searcher {
+            Some(searcher) if value.len() >= self.shortest => self.inside(searcher, value, hit),
+            _ => {}
+        }
+    }
+
+    /// Calls `hit` for the targets of the literals that a value holds.
+    fn inside(&self, searcher: &Searcher, value: &[u8], hit: &mut impl FnMut(Target)) {
+        match searcher {
+            Searcher::Each(finders) => {
+                for (finder, targets) in finders.iter().zip(self.anywhere.values()) {
+                    if finder.find(value).is_some() {
+                        for target in targets {
+                            hit(*target);
+                        }
+                    }
                 }
-                for target in &self.anywhere[found.pattern().as_usize()] {
-                    hit(*target);
+            }
+            Searcher::Together(automaton) => {
+                let mut seen = Seen::default();
+                for found in automaton.find_overlapping_iter(value) {
+                    // What a literal leads to may look at the whole value: once, however often it is there.
+                    if !seen.add(found.pattern().as_usize()) {
+                        continue;
+                    }
+                    for target in &self.anywhere[found.pattern().as_usize()] {
+                        hit(*target);
+                    }
                 }
             }
         }
@@ -232,6 +269,35 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_literals_and_many_are_found_alike() {
+        for count in [1, 2, FINDERS_MAX, FINDERS_MAX + 1, 40] {
+            let mut literals = Literals::default();
+            let texts: Vec<String> = (0..count).map(|n| format!("{}x{n}", n % 3)).collect();
+            for (text, target) in texts.iter().zip(0..) {
+                literals.add(Shape::Anywhere(text), target);
+            }
+            literals.build().unwrap();
+            for value in [
+                "",
+                "x",
+                "0x0",
+                "a0x01x12x2",
+                "1x11x12x2, 0x0 and 2x38",
+                "0x",
+                "0x30",
+            ] {
+                let mut hits = Vec::new();
+                literals.search(value.as_bytes(), &mut |target| hits.push(target));
+                hits.sort_unstable();
+                let plainly = texts.iter().zip(0_u32..);
+                let plainly = plainly.filter(|(text, _)| value.contains(text.as_str()));
+                let plainly: Vec<u32> = plainly.map(|(_, target)| target).collect();
+                assert_eq!(hits, plainly, "{count} in {value}");
+            }
+        }
+    }
 
     #[test]
     fn a_literal_leads_to_its_targets_once_however_often_a_value_holds_it() {
