@@ -73,6 +73,8 @@ pub struct Engine {
     retired: Arc<[Retired]>,
     /// The rules as the fast way has them.
     programs: Arc<fast::Programs>,
+    /// Largest event that is judged, in bytes.
+    event_bytes_max: usize,
 }
 
 /// What the outside may know of a loaded rule.
@@ -192,6 +194,15 @@ impl Engine {
         all.filter(|one| one.rule.kind != SINGLE).count()
     }
 
+    /// This engine, which judges larger events than [`EVENT_BYTES_MAX`] allows: to try what they cost.
+    #[must_use]
+    pub fn with_event_bytes_max(self, event_bytes_max: usize) -> Self {
+        Self {
+            event_bytes_max,
+            ..self
+        }
+    }
+
     /// Makes ready to judge events of these log types, which the first of each would else wait for.
     pub fn prepare(&self, log_types: impl Iterator<Item = &'static LogType>) {
         self.programs.prepare(self, log_types);
@@ -222,7 +233,7 @@ impl Engine {
         let marks = by_marks.as_ref().and_then(|_| event.body.marks());
         let (tree, duplicate_keys) = match by_marks {
             Some(tree) => (tree, 0),
-            None => read(event)?,
+            None => read_within(event, self.event_bytes_max)?,
         };
         verdict.duplicate_keys = duplicate_keys;
         for rule in &verdict.possible {
@@ -253,7 +264,7 @@ impl Engine {
         verdict: &mut Verdict,
     ) -> Result<(), EventError> {
         verdict.clear();
-        let (tree, duplicate_keys) = read(event)?;
+        let (tree, duplicate_keys) = read_within(event, self.event_bytes_max)?;
         verdict.duplicate_keys = duplicate_keys;
         self.matched(event, &tree, &mut verdict.matched);
         let read = judge::Read {
@@ -283,12 +294,17 @@ impl Verdict {
 /// # Errors
 /// When the event is no JSON object of bounded size and depth.
 pub fn read<'a>(event: &EventRef<'a>) -> Result<(Event<'a>, u32), EventError> {
+    read_within(event, EVENT_BYTES_MAX)
+}
+
+/// As [`read`], of an event of at most so many bytes.
+fn read_within<'a>(event: &EventRef<'a>, bytes_max: usize) -> Result<(Event<'a>, u32), EventError> {
     let bytes = match &event.body {
         Body::Json(bytes) => bytes.len(),
         Body::Marked(marked) => marked.bytes().len(),
         Body::Flow(flow) => flow.around.outer().len(),
     };
-    if bytes > EVENT_BYTES_MAX {
+    if bytes > bytes_max {
         return Err(EventError::TooLarge { bytes });
     }
     let parsed = match &event.body {

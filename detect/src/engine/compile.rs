@@ -7,7 +7,7 @@ use super::plan::{Plan, Planner, counted};
 use super::resolve::{Referred, Resolved, resolve};
 use super::retired;
 use super::version::{Canonical, of_detection};
-use super::{Engine, EngineOptions, LoadedRule};
+use super::{EVENT_BYTES_MAX, Engine, EngineOptions, LoadedRule};
 use crate::alert::{Attack, RuleInfo, SINGLE, Shared, attack_of};
 use crate::correlation::{CorrelationDef, DefKind};
 use crate::diagnostic::Diagnostic;
@@ -92,6 +92,7 @@ pub(super) fn compile(mut rules: RuleSet, options: EngineOptions) -> (Engine, Ve
         bodies: Arc::new(bodies),
         retired: Arc::default(),
         programs: Arc::default(),
+        event_bytes_max: EVENT_BYTES_MAX,
         lists: rules.lists,
         compiled,
         correlations,

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Engine};
+use super::{EVENT_DEPTH_MAX, Engine};
 use crate::event::{Body, EventRef, LogType, Reading};
 use crate::logsource::{Logsource, Routing};
 use crate::scan::{Index, Marked};
@@ -137,7 +137,7 @@ pub(super) fn possible(
     let core = &*program.core;
     let marked = match event.body {
         Body::Marked(marked) => marked,
-        Body::Json(payload) if payload.len() > EVENT_BYTES_MAX => return None,
+        Body::Json(payload) if payload.len() > engine.event_bytes_max => return None,
         Body::Json(payload) => {
             index.read(payload).ok()?;
             whole(index, payload)?
@@ -151,7 +151,7 @@ pub(super) fn possible(
         }
     };
     let bytes = marked.bytes();
-    if bytes.len() > EVENT_BYTES_MAX
+    if bytes.len() > engine.event_bytes_max
         || marked.is_deeper_than(EVENT_DEPTH_MAX)
         || bytes.first() != Some(&b'{')
         || !(marked.index.is_text() || std::str::from_utf8(bytes).is_ok())

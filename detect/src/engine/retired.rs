@@ -265,6 +265,7 @@ impl Engine {
             lists: Arc::clone(&self.lists),
             retired: retired.collect(),
             programs: Arc::clone(&self.programs),
+            event_bytes_max: self.event_bytes_max,
         }
     }
 
