@@ -20,7 +20,7 @@ use crate::value;
 
 mod needles;
 
-use needles::Needles;
+use needles::{Needles, Seeker};
 
 /// All keywords of a rule set.
 #[derive(Debug, Default)]
@@ -186,23 +186,22 @@ struct Search<'s> {
 impl Search<'_> {
     /// The event as it is written.
     fn as_written(&mut self, lower: &mut Vec<u8>) {
-        let (group, text) = (self.group, self.text);
-        group
-            .needles
-            .find(text.bytes(), lower, &mut |literal, start| {
-                let aims = &group.aims[literal];
-                if aims.iter().all(|aim| self.state.is_presumed(aim.predicate)) {
-                    return;
-                }
-                let place = text.place(start, start + group.needles.length(literal));
-                for aim in aims {
-                    match place {
-                        Place::Value => self.found(*aim),
-                        Place::Outside => self.state.leave_open(self.core, aim.predicate),
-                        Place::Nowhere => {}
-                    }
-                }
-            });
+        let (needles, bytes) = (&self.group.needles, self.text.bytes());
+        needles.find(bytes, lower, &mut AsWritten(self));
+    }
+
+    /// Whether nothing more is to be known of a keyword.
+    fn is_settled(&self, aim: Aim) -> bool {
+        if aim.suffices {
+            self.state.is_presumed(aim.predicate)
+        } else {
+            self.state.is_open(aim.predicate)
+        }
+    }
+
+    fn wants(&self, literal: usize) -> bool {
+        let aims = &self.group.aims[literal];
+        !aims.iter().all(|aim| self.is_settled(*aim))
     }
 
     /// A literal stands in a value.
@@ -234,13 +233,46 @@ impl Search<'_> {
             plain.clear();
             value::unescape(written, plain).map_err(|_| Odd)?;
             fold_into(plain.as_bytes(), folded);
-            group.needles.find(folded, lower, &mut |literal, _| {
-                for aim in &group.aims[literal] {
-                    self.found(*aim);
-                }
-            });
+            group.needles.find(folded, lower, &mut Unescaped(self));
         }
         Ok(())
+    }
+}
+
+/// Literals in an event as it is written.
+struct AsWritten<'a, 's>(&'a mut Search<'s>);
+
+impl Seeker for AsWritten<'_, '_> {
+    fn wants(&self, literal: usize) -> bool {
+        self.0.wants(literal)
+    }
+
+    fn found(&mut self, literal: usize, start: usize) {
+        let Self(search) = self;
+        let end = start + search.group.needles.length(literal);
+        let place = search.text.place(start, end);
+        for aim in &search.group.aims[literal] {
+            match place {
+                Place::Value => search.found(*aim),
+                Place::Outside => search.state.leave_open(search.core, aim.predicate),
+                Place::Nowhere => {}
+            }
+        }
+    }
+}
+
+/// Literals in a text without its escapes.
+struct Unescaped<'a, 's>(&'a mut Search<'s>);
+
+impl Seeker for Unescaped<'_, '_> {
+    fn wants(&self, literal: usize) -> bool {
+        self.0.wants(literal)
+    }
+
+    fn found(&mut self, literal: usize, _: usize) {
+        for aim in &self.0.group.aims[literal] {
+            self.0.found(*aim);
+        }
     }
 }
 

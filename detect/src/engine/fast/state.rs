@@ -54,6 +54,11 @@ impl State {
         self.presumed.has(predicate)
     }
 
+    /// Whether it is left to the tree whether a predicate may hold.
+    pub(super) fn is_open(&self, predicate: u32) -> bool {
+        self.unknown.has(predicate)
+    }
+
     /// Whether a predicate may hold is left to the tree.
     pub(super) fn leave_open(&mut self, core: &Core, predicate: u32) {
         if self.unknown.set(predicate) {

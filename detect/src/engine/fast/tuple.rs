@@ -91,8 +91,12 @@ impl Tops {
 
 /// Whether a column of this name has a text.
 fn is_column(flow: &FlowTuple<'_>, name: &str) -> bool {
-    let mut columns = flow.columns.iter().zip(flow.tuple.split(','));
-    columns.any(|(column, text)| column.name == name && !text.trim().is_empty())
+    // Few members are named as a column is: the tuple is not taken apart for the others.
+    let mut named = flow.columns.iter().enumerate();
+    named.any(|(place, column)| {
+        let text = || flow.tuple.split(',').nth(place);
+        column.name == name && text().is_some_and(|text| !text.trim().is_empty())
+    })
 }
 
 fn key(name: &str, into: &mut Vec<u8>) -> Option<()> {

@@ -47,6 +47,16 @@ pub(super) struct Needles {
     automaton: Option<(AhoCorasick, Vec<u32>)>,
 }
 
+/// Who looks for literals.
+pub(super) trait Seeker {
+    /// Whether one more place of a literal matters. Asked before it is compared: a literal of many equal
+    /// bytes stands everywhere in a text of them.
+    fn wants(&self, literal: usize) -> bool;
+
+    /// A literal stands at a place.
+    fn found(&mut self, literal: usize, at: usize);
+}
+
 /// Where a part of a literal stands in it.
 #[derive(Debug, Clone, Copy)]
 struct Part {
@@ -107,16 +117,11 @@ impl Needles {
         self.literals.is_empty()
     }
 
-    /// Calls `found` with the number and the place of each literal in `text`, which is not in lower case;
-    /// all places of all literals, in no order. `lower` is a buffer.
-    pub(super) fn find(
-        &self,
-        text: &[u8],
-        lower: &mut Vec<u8>,
-        found: &mut impl FnMut(usize, usize),
-    ) {
+    /// Tells `seeker` the number and the place of each literal that it wants in `text`, which is not in
+    /// lower case; all places of all literals, in no order. `lower` is a buffer.
+    pub(super) fn find(&self, text: &[u8], lower: &mut Vec<u8>, seeker: &mut impl Seeker) {
         if let Some(blocks) = &self.blocks {
-            blocks.find(text, &mut |part| self.check(text, part, found));
+            blocks.find(text, &mut |part| self.check(text, part, seeker));
         }
         if self.packed.is_empty() && self.automaton.is_none() {
             return;
@@ -125,11 +130,11 @@ impl Needles {
         lower.extend_from_slice(text);
         lower.make_ascii_lowercase();
         for packed in &self.packed {
-            packed.find(lower, &mut |part| self.check(text, part, found));
+            packed.find(lower, &mut |part| self.check(text, part, seeker));
         }
         if let Some((automaton, numbers)) = &self.automaton {
             for one in automaton.find_overlapping_iter(lower.as_slice()) {
-                found(numbers[one.pattern().as_usize()] as usize, one.start());
+                seeker.found(numbers[one.pattern().as_usize()] as usize, one.start());
             }
         }
     }
@@ -140,15 +145,18 @@ impl Needles {
     }
 
     /// Whether a literal is there of which a part stands at a place.
-    fn check(&self, text: &[u8], (part, at): (Part, usize), found: &mut impl FnMut(usize, usize)) {
+    fn check(&self, text: &[u8], (part, at): (Part, usize), seeker: &mut impl Seeker) {
         let number = part.literal as usize;
+        if !seeker.wants(number) {
+            return;
+        }
         let literal = &self.literals[number];
         let there = at.checked_sub(part.offset).filter(|start| {
             let here = text.get(*start..*start + literal.len());
             here.is_some_and(|here| here.eq_ignore_ascii_case(literal))
         });
         if let Some(start) = there {
-            found(number, start);
+            seeker.found(number, start);
         }
     }
 }
@@ -211,6 +219,10 @@ fn automaton(
 
 /// The higher, the seldomer the bytes are thought to stand in a log together.
 fn rarity(bytes: &[u8]) -> usize {
+    // A run of one byte stands where it stands many times over.
+    if bytes.windows(2).all(|pair| pair[0] == pair[1]) {
+        return 0;
+    }
     let of_byte = |byte: &u8| {
         let place = COMMON.iter().position(|common| common == byte);
         place.unwrap_or(COMMON.len() + 10)
@@ -243,13 +255,26 @@ mod tests {
         places(&needles(literals), text)
     }
 
+    /// All places.
+    #[derive(Default)]
+    struct All(Vec<(usize, usize)>);
+
+    impl Seeker for All {
+        fn wants(&self, _: usize) -> bool {
+            true
+        }
+
+        fn found(&mut self, literal: usize, at: usize) {
+            self.0.push((literal, at));
+        }
+    }
+
     fn places(needles: &Needles, text: &str) -> Vec<(usize, usize)> {
-        let mut all = Vec::new();
-        let mut note = |literal, at| all.push((literal, at));
-        needles.find(text.as_bytes(), &mut Vec::new(), &mut note);
-        all.sort_unstable();
-        all.dedup();
-        all
+        let mut all = All::default();
+        needles.find(text.as_bytes(), &mut Vec::new(), &mut all);
+        all.0.sort_unstable();
+        all.0.dedup();
+        all.0
     }
 
     /// Repeatable numbers.
