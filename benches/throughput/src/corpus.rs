@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
 
+mod keywords;
 mod mapping;
 mod scale;
 
@@ -18,6 +19,9 @@ const AZURE: &str = "cloud/azure/";
 const RULES_COUNT: usize = 3_141;
 const AZURE_COUNT: usize = 123;
 
+/// Keywords of the set that is of them.
+pub(crate) const KEYWORDS: usize = 600;
+
 /// A rule set that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum RuleSet {
@@ -27,6 +31,8 @@ pub(crate) enum RuleSet {
     Full,
     /// This many, made of the azure rules, on the same fields.
     Scaled(usize),
+    /// The azure rules, and rules of this many keywords for every record.
+    Keywords(usize),
 }
 
 impl RuleSet {
@@ -35,6 +41,7 @@ impl RuleSet {
             Self::Azure => "rules-azure".to_owned(),
             Self::Full => "rules-full".to_owned(),
             Self::Scaled(count) => format!("rules-{count}"),
+            Self::Keywords(count) => format!("rules-{count}-keywords"),
         }
     }
 }
@@ -46,9 +53,10 @@ impl FromStr for RuleSet {
         match text {
             "azure" => Ok(Self::Azure),
             "full" => Ok(Self::Full),
+            "keywords" => Ok(Self::Keywords(KEYWORDS)),
             count => match count.parse() {
                 Ok(count) if count > 0 => Ok(Self::Scaled(count)),
-                _ => Err("neither `azure` nor `full` nor a number".to_owned()),
+                _ => Err("neither `azure` nor `full` nor `keywords` nor a number".to_owned()),
             },
         }
     }
@@ -86,6 +94,14 @@ pub(crate) fn folder(set: RuleSet, archive: &Path, cache: &Path) -> anyhow::Resu
         RuleSet::Azure => {
             for rule in azure(&rules) {
                 write(&rule.name, &rule.text)?;
+            }
+        }
+        RuleSet::Keywords(count) => {
+            for rule in azure(&rules) {
+                write(&rule.name, &rule.text)?;
+            }
+            for (name, text) in keywords::rules(count) {
+                write(&name, &text)?;
             }
         }
         RuleSet::Scaled(count) => {

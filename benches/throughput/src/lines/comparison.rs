@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::alerts::Disagreement;
-use crate::corpus::RuleSet;
+use crate::corpus::{KEYWORDS, RuleSet};
 use crate::generate::{Mix, Shape};
 use crate::measure::{Spread, Usage};
 use crate::replay::Logsource;
@@ -53,6 +53,7 @@ impl Engine {
             RuleSet::Azure => ", 123 rules".to_owned(),
             RuleSet::Full => ", 3,141 rules".to_owned(),
             RuleSet::Scaled(count) => format!(", {count} rules"),
+            RuleSet::Keywords(count) => format!(", {count} keywords besides"),
         };
         match self {
             Self::Palisade(set, _) => format!("palisade replay{}", rules(set)),
@@ -124,6 +125,17 @@ pub(super) const COMPARISONS: &[Comparison] = &[
             Engine::Palisade(RuleSet::Azure, Logsource::Strict),
             Engine::Palisade(RuleSet::Scaled(3_100), Logsource::Strict),
             Engine::Palisade(RuleSet::Scaled(30_000), Logsource::Strict),
+        ],
+    },
+    Comparison {
+        lines: &["keywords"],
+        title: "azure rules, with and without 600 keywords",
+        shape: Shape::Records,
+        mix: Mix::All,
+        engines: &[
+            Engine::Palisade(RuleSet::Keywords(KEYWORDS), Logsource::Strict),
+            Engine::Palisade(RuleSet::Azure, Logsource::Strict),
+            Engine::Library(RuleSet::Keywords(KEYWORDS), true),
         ],
     },
     Comparison {

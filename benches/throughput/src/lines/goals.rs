@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::comparison::{Engine, Measured};
-use crate::corpus::RuleSet;
+use crate::corpus::{KEYWORDS, RuleSet};
 use crate::generate::Shape;
 use crate::measure::Spread;
 use crate::replay::Logsource;
@@ -95,7 +95,7 @@ const fn memory(
     }
 }
 
-const GOALS: [Goal; 10] = [
+const GOALS: [Goal; 11] = [
     ratio(
         "G1",
         "azure rules, to rsigma-eval as a library",
@@ -176,6 +176,15 @@ const GOALS: [Goal; 10] = [
                 .peak(),
         )
     }),
+    ratio(
+        "keywords",
+        "rate with 600 keywords to rate without",
+        [1.0 / 3.0, 0.5],
+        |m| {
+            let keywords = palisade(RuleSet::Keywords(KEYWORDS), Logsource::Strict);
+            m.times(palisade(RuleSet::Azure, Logsource::Strict), keywords)
+        },
+    ),
 ];
 
 const fn palisade(rules: RuleSet, logsource: Logsource) -> Engine {
