@@ -17,9 +17,10 @@ impl Rng {
         mix(self.0)
     }
 
-    /// A number under `limit`, which is at most 2^32.
+    /// A number under `limit`, or above 2^32 under 2^32: the product wraps, and the bytes of a seed
+    /// are never to change.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        ((self.next() >> 32) * limit) >> 32
+        (self.next() >> 32).wrapping_mul(limit) >> 32
     }
 
     /// One of `choices`.
