@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 
 use crate::naive::{Shape, Test};
-use crate::rule::item::Case;
+use crate::rule::item::{Case, Number};
 
 /// What a test asks for. Equal ones hold for the same values; not all that hold for the same are equal.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,11 @@ impl Hash for Meaning<'_> {
             }
             Test::Equal(_, written) => written.hash(state),
             Test::Cidr(range) => range.hash(state),
-            Test::Compare(how, _) => how.hash(state),
+            Test::Compare(how, Number::Int(number)) => (how, number).hash(state),
+            // Zero has two forms, which are equal.
+            Test::Compare(how, Number::Float(number)) => {
+                (how, (number + 0.0).to_bits()).hash(state)
+            }
             Test::TimePart(part, number) => (part, number).hash(state),
             other => std::ptr::hash(other, state),
         }
@@ -70,9 +74,9 @@ mod tests {
 
     use super::*;
     use crate::naive::{Check, Matcher, Node};
-    use crate::rule::Expr;
     use crate::rule::RuleFile;
     use crate::rule::parse::parse;
+    use crate::rule::{Comparison, Expr};
 
     /// How many tests an item with these values has, and how many meanings they have.
     #[expect(
@@ -111,8 +115,21 @@ mod tests {
             ("a|cidr: [10.0.0.0/8, 10.0.0.0/8, 10.0.0.0/9]", 2),
             ("a: [1, 1, 2, '1']", 3),
             ("a|gt: [1, 1, 2, 1.5]", 3),
+            ("a|gt: [0.0, -0.0, 1.5]", 2),
         ] {
             assert_eq!(counts(item).1, meanings, "{item} has {}", counts(item).0);
         }
+    }
+
+    #[test]
+    fn numbers_that_are_compared_in_one_way_do_not_fall_together() {
+        let hash = |number| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            Meaning(&Test::Compare(Comparison::Gt, number)).hash(&mut hasher);
+            hasher.finish()
+        };
+        let numbers = (0..1_000).flat_map(|n| [Number::Int(n.into()), Number::Float(f64::from(n))]);
+        let hashes: HashSet<_> = numbers.map(hash).collect();
+        assert!(hashes.len() > 1_900, "{} hashes", hashes.len());
     }
 }
