@@ -97,17 +97,19 @@ impl Appender {
 
     async fn append(&self, due: &mut Vec<Judged>) -> Result<(), AppendError> {
         let mut step = Append::default();
+        let mut uptos = Vec::with_capacity(due.len());
         for judged in due.iter_mut() {
+            uptos.push(judged.step.finished.iter().map(|row| row.offset).max());
             step.join(std::mem::take(&mut judged.step));
         }
         self.log.append(step).await?;
         let now = self.site.clock.now();
-        for judged in due.drain(..) {
+        for (judged, upto) in due.drain(..).zip(uptos) {
             for time in &judged.alert_times {
                 self.site.metrics.alert_latency(now.since(*time));
             }
             self.intake
-                .done(&judged.from, judged.tickets, judged.newest);
+                .done(&judged.from, upto, judged.tickets, judged.newest);
         }
         Ok(())
     }

@@ -7,19 +7,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use palisade_detect::engine::Clamp;
-use palisade_detect::event::SourcePartition;
 use palisade_detect::time::{Span, Timestamp};
 use palisade_ingest::offset::{Outcome, Ticket, Tracker};
 use palisade_ingest::source::{Assigned, Handler, RecordBatch, SourceError};
 use tokio::sync::mpsc::Sender;
 
-use crate::log::sqlite::accepted_key;
 use crate::log::{AlertRow, Finished};
 use crate::topology::Site;
 use crate::topology::breaker::Breakers;
 use crate::topology::judge::Traits;
-use crate::topology::operational::{self, Kind, Notice};
+use crate::topology::operational;
 use crate::topology::order::{Line, Turn};
+
+mod position;
+
+use self::position::Ledger;
 
 /// Payload bytes in flight over all partitions at which sources stop reading.
 ///
@@ -110,7 +112,8 @@ pub struct Intake {
     /// Signalled whenever tickets are finished.
     finished: Condvar,
     judges: Mutex<Vec<Sender<Work>>>,
-    durable: BTreeMap<SourcePartition, i64>,
+    /// What is durable of each partition; never locked together with `partitions`.
+    ledger: Mutex<Ledger>,
     in_flight: AtomicU64,
     /// Newest append time of any record taken, in ticks.
     newest: AtomicI64,
@@ -120,22 +123,15 @@ pub struct Intake {
 impl Intake {
     /// An intake that feeds `judges`.
     pub fn new(judges: Vec<Sender<Work>>, mut context: IntakeContext) -> Self {
-        let durable = std::mem::take(&mut context.durable)
-            .into_iter()
-            .map(|row| {
-                let at = SourcePartition {
-                    source: Arc::from(row.source.as_str()),
-                    incarnation: row.incarnation,
-                    partition: row.partition,
-                };
-                (at, row.offset)
-            })
-            .collect();
+        let ledger = Ledger::new(
+            std::mem::take(&mut context.durable),
+            std::mem::take(&mut context.accepted),
+        );
         Self {
             partitions: Mutex::default(),
             finished: Condvar::new(),
             judges: Mutex::new(judges),
-            durable,
+            ledger: Mutex::new(ledger),
             in_flight: AtomicU64::new(0),
             newest: AtomicI64::new(i64::MIN),
             context,
@@ -147,8 +143,19 @@ impl Intake {
         lock(&self.judges).clear();
     }
 
-    /// The outputs of a batch are durable: finishes its tickets.
-    pub fn done(&self, at: &Assigned, tickets: Vec<(Ticket, Outcome)>, newest: Option<Timestamp>) {
+    /// The outputs of a batch are durable, and with them that the partition is finished up to `upto`:
+    /// finishes its tickets.
+    pub fn done(
+        &self,
+        at: &Assigned,
+        upto: Option<i64>,
+        tickets: Vec<(Ticket, Outcome)>,
+        newest: Option<Timestamp>,
+    ) {
+        // Before anything of it may be committed: an assignment compares the commit with it.
+        if let Some(upto) = upto {
+            lock(&self.ledger).move_to(at, upto);
+        }
         let (mut bytes, mut done, mut parked) = (0, 0, 0);
         let mut partitions = self.lock();
         // A partition forgotten in the meantime has no tracker left to tell: its records come again.
@@ -290,95 +297,6 @@ impl Intake {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Partition>> {
         lock(&self.partitions)
     }
-
-    /// Up to where the log said at the start that a partition's outputs are durable.
-    fn durable(&self, at: &Assigned) -> Option<i64> {
-        let key = SourcePartition {
-            source: Arc::clone(&at.source),
-            incarnation: at.incarnation,
-            partition: at.partition,
-        };
-        self.durable.get(&key).copied()
-    }
-
-    /// Where to read on, of what the broker and the log say.
-    /// And what is to be said of it before.
-    fn position(
-        &self,
-        at: &Assigned,
-        committed: Option<i64>,
-    ) -> Result<(Option<i64>, Option<AlertRow>), SourceError> {
-        let finished = self.durable(at);
-        let (source, partition) = (&*at.source, at.partition);
-        match (committed, finished) {
-            (None, finished) => Ok((finished, None)),
-            (Some(committed), Some(finished)) if committed > finished => {
-                let notice = lost_end(at, committed, finished);
-                let alert = self.context.site.alarms.alert(notice);
-                Ok((Some(finished), Some(operational::row(alert))))
-            }
-            // The commit may have been set back by hand, to read again: the lower one counts.
-            (Some(committed), Some(_)) => Ok((Some(committed), None)),
-            (Some(committed), None) if self.context.state == StateAge::New => {
-                tracing::warn!(
-                    source,
-                    partition,
-                    committed,
-                    "the state directory is new, but the group has a commit: reading goes on from \
-                     the commit, without the correlations' memory of what was before"
-                );
-                Ok((Some(committed), None))
-            }
-            (Some(committed), None) => {
-                self.context.site.metrics.problem("state_gap");
-                Err(SourceError::Position {
-                    source_name: at.name.to_string(),
-                    partition,
-                    reason: format!(
-                        "state_gap: the broker holds the commit {committed}, but the state \
-                         directory knows nothing of this partition, so its log lost records or \
-                         belongs to another group; to read on from the commit start with a new \
-                         `state.dir`, to read again delete the group's commit"
-                    ),
-                })
-            }
-        }
-    }
-}
-
-/// What is said of records that were removed before they were read.
-fn removed(at: &Assigned, from: i64, to: i64) -> Notice {
-    let (source, partition) = (&*at.source, at.partition);
-    Notice::new(
-        Kind::TelemetryGap,
-        (format!("source {source}, partition {partition}"), from),
-        format!("Source `{source}`, partition {partition}: records {from} to {to} were never read"),
-        "the topic removed them before they were read, and an operator accepted that; what they would \
-         have shown is not known",
-    )
-    .with_label("source", &source)
-    .with_label("partition", &partition)
-    .with_label("from", &from)
-    .with_label("to", &to)
-}
-
-/// What is said of a log whose end is lost: the broker's commit is ahead of what it holds.
-fn lost_end(at: &Assigned, committed: i64, finished: i64) -> Notice {
-    let (source, partition) = (&*at.source, at.partition);
-    Notice::new(
-        Kind::StateGap,
-        (format!("source {source}, partition {partition}"), finished),
-        format!("The log lost its end: source `{source}`, partition {partition} is read again"),
-        format!(
-            "the broker's commit {committed} is ahead of the log, which ends at {finished}: records \
-             {finished} to {committed} are read again, and alerts of the lost part may come back with \
-             other ids"
-        ),
-    )
-    .with_label("source", &source)
-    .with_label("partition", &partition)
-    .with_label("from", &finished)
-    .with_label("to", &committed)
 }
 
 /// The time that an explicit look at the end vouches for: the newest append time read from the
@@ -414,7 +332,7 @@ impl Handler for Intake {
             tracker: Tracker::new(at.generation),
             line,
             // Files are never committed.
-            known: self.is_file(at) || self.durable(at).is_some(),
+            known: self.is_file(at) || lock(&self.ledger).finished(at).is_some(),
             append_time: None,
             append_time_at: self.context.site.clock.elapsed(),
             observed: None,
@@ -466,20 +384,14 @@ impl Handler for Intake {
     }
 
     fn gap(&self, at: &Arc<Assigned>, from: i64, to: i64) -> bool {
-        // Accepted is a gap behind one durable position: when the log has gone on, it was another one.
-        let accepted = self.durable(at).is_some_and(|offset| {
-            let finished = Finished {
-                source: at.source.to_string(),
-                incarnation: at.incarnation,
-                partition: at.partition,
-                offset,
-            };
-            from <= offset && self.context.accepted.contains(&accepted_key(&finished))
-        });
-        if !accepted {
+        if !lock(&self.ledger).accepts(at, from) {
             return false;
         }
-        let alert = self.context.site.alarms.alert(removed(at, from, to));
+        let alert = self
+            .context
+            .site
+            .alarms
+            .alert(position::removed(at, from, to));
         if let Some(partition) = self.lock().get_mut(&at.generation) {
             partition.alerts.push(operational::row(alert));
         }

@@ -78,7 +78,7 @@ fn done(intake: &Intake, work: Work) {
         .into_iter()
         .map(|ticket| (ticket, Outcome::Done))
         .collect();
-    intake.done(&work.batch.from, tickets, newest);
+    intake.done(&work.batch.from, Some(work.upto), tickets, newest);
 }
 
 #[test]
@@ -124,6 +124,62 @@ fn an_accepted_gap_is_an_alert_before_anything_behind_it_is_read() {
     assert!(text.contains("records 40 to 55 were never read"), "{text}");
     assert!(text.contains("#telemetry_gap"), "{text}");
     assert_eq!(first.upto, 55);
+}
+
+/// Takes what the partition has to say, reads it up to `upto`, and lets the group take it away.
+fn read_and_leave(intake: &Intake, work: &mut Receiver<Work>, at: &Arc<Assigned>, upto: i64) {
+    intake.batch(batch(at, upto - 2..upto, 1));
+    while let Ok(work) = work.try_recv() {
+        done(intake, work);
+    }
+    assert_eq!(intake.committable(at), Some(upto));
+    intake.revoked(at);
+}
+
+#[test]
+fn a_partition_that_comes_back_goes_on_where_this_process_left_it() {
+    let (intake, mut work) = intake(vec![finished(0, 500)], StateAge::Kept);
+    let first = assigned("hub", 0, 1);
+    intake.assigned(&first, Some(500)).unwrap();
+    intake.begins(&first, 500);
+    read_and_leave(&intake, &mut work, &first, 1_000);
+    let again = assigned("hub", 0, 2);
+    assert_eq!(intake.assigned(&again, Some(1_000)).unwrap(), Some(1_000));
+    let text = intake.context.site.metrics.render();
+    assert!(!text.contains("state_gap"), "{text}");
+    intake.begins(&again, 1_000);
+    assert!(
+        work.try_recv().is_err(),
+        "there is nothing to be said of it"
+    );
+    // What is read again takes nothing back: a commit beyond that is still a log that lost its end.
+    assert_eq!(intake.position(&again, Some(1_001)).unwrap().0, Some(1_000));
+}
+
+#[test]
+fn a_partition_that_is_new_since_the_start_may_come_back() {
+    let (intake, mut work) = intake(vec![finished(0, 40)], StateAge::Kept);
+    let first = assigned("hub", 1, 1);
+    intake.assigned(&first, None).unwrap();
+    intake.begins(&first, 0);
+    read_and_leave(&intake, &mut work, &first, 10);
+    let again = assigned("hub", 1, 2);
+    assert_eq!(intake.assigned(&again, Some(10)).unwrap(), Some(10));
+}
+
+#[test]
+fn an_accepted_gap_accepts_no_later_one() {
+    let (intake, mut work) = intake(vec![finished(0, 40)], StateAge::Kept);
+    let first = assigned("hub", 0, 1);
+    intake.assigned(&first, Some(40)).unwrap();
+    assert!(intake.gap(&first, 40, 55));
+    assert!(!intake.gap(&first, 40, 70), "it is used up");
+    intake.begins(&first, 55);
+    read_and_leave(&intake, &mut work, &first, 1_000);
+    let again = assigned("hub", 0, 2);
+    assert_eq!(intake.assigned(&again, Some(1_000)).unwrap(), Some(1_000));
+    assert!(!intake.gap(&again, 1_000, 2_000));
+    assert!(!intake.gap(&again, 40, 2_000), "the log has gone on");
 }
 
 /// The alert is in the step in front of the first record, which is durable before or with it.
@@ -226,7 +282,7 @@ fn a_partition_keeps_its_line_over_assignments() {
     let mut turns = Vec::new();
     for at in [&first, &other, &second] {
         intake.assigned(at, None).unwrap();
-        intake.begins(at, 0);
+        intake.batch(batch(at, 0..1, 1));
         let work = work.try_recv().unwrap();
         turns.push(format!("{:?}", work.turn));
         done(&intake, work);
