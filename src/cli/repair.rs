@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use indicatif::ProgressBar;
 use palisade_detect::diagnostic::printable;
+use rusqlite::ErrorCode;
 use serde_json::json;
 
 use super::{Terminal, TextOrJson, dead};
@@ -98,9 +99,16 @@ fn examine(dir: &Path, bar: &ProgressBar) -> Result<(Repair, Damage), StateError
     Ok((repair, damage))
 }
 
-/// Whether it is the database itself that cannot be read.
+/// Whether what the file holds is no database any more. One that is locked, or that the disk does not
+/// give at the moment, may be healthy, and is not to be put aside.
 fn is_unreadable(error: &StateError) -> bool {
-    matches!(error, StateError::Database(_))
+    let StateError::Database(error) = error else {
+        return false;
+    };
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 /// A log that was looked at.

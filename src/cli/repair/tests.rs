@@ -210,6 +210,29 @@ fn a_database_that_cannot_be_read_is_put_aside_only_when_all_is_given_up() {
     assert_eq!(said(&alerts).len(), 1);
 }
 
+/// One that another program locks, or that the disk does not give, may be healthy.
+#[test]
+fn only_a_damaged_database_counts_as_one_that_cannot_be_read() {
+    use rusqlite::ffi;
+    let unreadable = |code| {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        is_unreadable(&StateError::Database(error))
+    };
+    for code in [
+        ffi::SQLITE_BUSY,
+        ffi::SQLITE_LOCKED,
+        ffi::SQLITE_CANTOPEN,
+        ffi::SQLITE_IOERR,
+        ffi::SQLITE_READONLY,
+        ffi::SQLITE_NOMEM,
+    ] {
+        assert!(!unreadable(code), "{code}");
+    }
+    for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+        assert!(unreadable(code), "{code}");
+    }
+}
+
 #[tokio::test]
 async fn a_gap_of_a_source_is_accepted_for_its_position_only() {
     let dir = tempfile::tempdir().unwrap();
