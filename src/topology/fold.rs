@@ -193,6 +193,11 @@ struct Page {
 }
 
 impl Folds {
+    /// The log that is folded.
+    pub fn log(&self) -> Arc<dyn Log> {
+        Arc::clone(&self.log)
+    }
+
     /// Who saves the state: where to ask for it, and what says that it is time for the last time. The
     /// folds then end when nobody can ask any more.
     pub fn serve(&mut self) -> (mpsc::Sender<Ask>, watch::Receiver<bool>) {

@@ -6,8 +6,10 @@
 //! here, while the folds go on.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use palisade_detect::matches::KEY_PARTITIONS;
 use palisade_detect::snapshot::{Draft, Sealed};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,7 +21,7 @@ use super::alarms::{self, BeginError};
 use super::fold::{FoldError, Folds};
 use super::operational::{Kind, Notice};
 use crate::clock::Clock;
-use crate::log::{Log, Pos};
+use crate::log::{Log, Pos, ReadError};
 use crate::snapshots::{Place, SnapshotStore, StoreError};
 
 /// Matches after which the state is taken before its time, so that a start never folds many more.
@@ -38,6 +40,9 @@ pub const LAST_ROUND: Duration = Duration::from_secs(3);
 
 /// How alerts name the snapshots.
 pub const SUBJECT: &str = "snapshots";
+
+/// Prefix of the fact that says of a deployment that it has saved a snapshot.
+const SAVED: &str = "snapshots/saved/";
 
 /// How snapshots are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +91,22 @@ impl SnapshotPlan {
     }
 }
 
+/// The fact that a deployment has saved a snapshot: from then on, having none means that they were lost.
+fn saved_key(store: &SnapshotStore) -> String {
+    format!("{SAVED}{}", store.deployment())
+}
+
+/// Whether a snapshot was ever saved in this store, as the log knows.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn ever_saved(log: &dyn Log, store: &SnapshotStore) -> Result<bool, ReadError> {
+    Ok(!log.facts(&saved_key(store)).await?.is_empty())
+}
+
 /// Takes and saves the state.
 pub struct Keeper {
+    log: Arc<dyn Log>,
     store: SnapshotStore,
     plan: SnapshotPlan,
     /// Asks the folds; they end when this is gone.
@@ -113,6 +132,8 @@ struct Rounds {
     /// Moves with every round that did what it should.
     well: watch::Sender<Duration>,
     round: u32,
+    /// Whether the log knows that snapshots are saved.
+    known: bool,
 }
 
 impl Keeper {
@@ -120,6 +141,7 @@ impl Keeper {
     pub fn new(plan: SnapshotPlan, store: SnapshotStore, folds: &mut Folds, site: &Site) -> Self {
         let (asks, finish) = folds.serve();
         Self {
+            log: folds.log(),
             store,
             plan,
             asks,
@@ -156,6 +178,7 @@ impl Keeper {
             trimmable,
             well,
             round: 0,
+            known: false,
         };
         let run = async move {
             tokio::select! {
@@ -253,7 +276,7 @@ impl Rounds {
                 continue;
             };
             match self.save(part, draft).await {
-                Ok(()) => {}
+                Ok(()) => self.make_known().await?,
                 Err(error) if error.is_conflict() => return Err(error.into()),
                 Err(error) => {
                     failed = true;
@@ -269,6 +292,17 @@ impl Rounds {
         }
         if !failed {
             self.well.send_replace(self.keeper.site.clock.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Tells the log, once a process, that there are snapshots.
+    async fn make_known(&mut self) -> Result<(), FoldError> {
+        if !self.known {
+            let key = saved_key(&self.keeper.store);
+            let body = Bytes::from_static(b"saved");
+            self.keeper.log.put_fact(&key, body).await?;
+            self.known = true;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub const ROWS: &[Row] = &[
     row(Section::Top, "pipelines", Kind::Nested("mapping, or list of paths"), Absent("the built-in field map alone"), "Processing pipelines in pySigma's format that make rules fit the data. A list adds files to the built-in field map."),
     row(Section::Top, "reload", Kind::Nested("mapping"), Absent("the defaults below"), "When `run` reads rules, pipelines and lists again: after file events, on SIGHUP, and by looking now and then. A set with any error is refused and the one in force stays. This file itself is not read again."),
     row(Section::Top, "state", Kind::Nested("mapping"), Absent("the defaults below"), "The state directory, which holds matches, alerts and dead letters."),
-    row(Section::Top, "snapshots", Kind::Nested("mapping"), Absent("the defaults below"), "How the state of correlations is kept, so that a start reads the newest part of the matches only. Losing all snapshots costs time at the next start, no alert."),
+    row(Section::Top, "snapshots", Kind::Nested("mapping"), Absent("the defaults below"), "How the state of correlations is kept, so that a start reads the newest part of the matches only. Losing all snapshots costs time at the next start, no alert, as long as the log still holds all matches."),
     row(Section::Top, "sources", Kind::Nested("list of mappings"), Required, "Where records come from; at least one."),
     row(Section::Top, "sinks", Kind::Nested("list of mappings"), Absent("none: alerts stay in the state directory"), "Where alerts go. Each sink has its own durable cursor: one that is down delays only itself."),
     row(Section::Top, "http", Kind::Nested("mapping"), Absent("the defaults below"), "Metrics and health."),

@@ -14,7 +14,7 @@ use crate::log::{Log, Pos, Stream};
 use crate::snapshots::{Choice, SnapshotStore, Why};
 use crate::topology::Site;
 use crate::topology::operational::{Kind, Notice};
-use crate::topology::snapshots::SUBJECT;
+use crate::topology::snapshots::{SUBJECT, ever_saved};
 
 /// Where one key partition begins.
 struct Begin {
@@ -59,7 +59,8 @@ impl Folds {
             let choice = store.choose(part, bounds.clone(), Fold::restore).await?;
             begins.push(Begin::of(part, choice, &site));
         }
-        report_rebuilt(&begins, &bounds, &site);
+        let saved = ever_saved(&*log, store).await?;
+        report_rebuilt(&begins, (&bounds, saved), &site);
         let folds = Self::begin(begins, (log, bounds.clone()), definitions, site).await?;
         folds.catch_up(bounds).await
     }
@@ -159,12 +160,21 @@ impl Begin {
 
 /// Says for which key partitions the state must be folded from the log although there should be
 /// snapshots, and what the log no longer holds.
-fn report_rebuilt(begins: &[Begin], bounds: &Range<Pos>, site: &Site) {
+///
+/// Where none was ever `saved`, none is lost: an earlier program may have trimmed the log.
+fn report_rebuilt(begins: &[Begin], (bounds, saved): (&Range<Pos>, bool), site: &Site) {
     let trimmed = bounds.start > 1;
     let rebuilt = begins
         .iter()
-        .filter(|begin| begin.header.is_none() && (begin.all_lost || trimmed))
+        .filter(|begin| begin.header.is_none() && (begin.all_lost || (trimmed && saved)))
         .count();
+    if trimmed && !saved {
+        let from = bounds.start;
+        tracing::info!(
+            from,
+            "there are no snapshots yet: the state is built from the oldest match"
+        );
+    }
     if rebuilt == 0 {
         return;
     }

@@ -292,6 +292,22 @@ async fn with_snapshots_gone_and_the_log_trimmed_the_rebuild_is_said_and_repeats
     );
 }
 
+/// The log may have been trimmed by a program that kept none: the first start with them loses nothing.
+#[tokio::test]
+async fn a_trimmed_log_without_snapshots_is_said_only_once_there_were_some() {
+    let state = State::new();
+    tell(&state.log, 0..250).await;
+    state.die().await;
+    state.trim(100).await;
+    state.live().await;
+    assert!(!state.problems("state_rebuilt"));
+    for path in state.snapshots() {
+        std::fs::remove_file(path).unwrap();
+    }
+    state.live().await;
+    assert!(state.problems("state_rebuilt"));
+}
+
 #[tokio::test]
 async fn a_log_that_ends_below_a_snapshot_stops_with_a_status_of_its_own() {
     let state = State::new();
