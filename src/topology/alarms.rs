@@ -2,7 +2,7 @@
 //!
 //! Saying something never waits: sources, judges and the log itself call it. The first notice of a
 //! kind about a subject goes out at once; what is said of the same within [`PAUSE`] after it is held
-//! back, and goes out as one. So a fault that comes and goes cannot flood the sinks, and none is ever
+//! back, and goes out as one, the newest with how often more it was said. So a fault that comes and goes cannot flood the sinks, and none is ever
 //! without an alert.
 
 use std::collections::BTreeMap;
@@ -117,9 +117,16 @@ impl Alarms {
             OTHERS.clone_into(&mut key.1);
         }
         let entry = said.entry(key).or_default();
+        // Another alert of the bucket of the last one would have its id.
+        let is_said = entry.bucket == Some(notice.bucket);
         match &mut entry.waiting {
-            Some((_, more)) => *more += 1,
-            None if entry.bucket == Some(notice.bucket) => return,
+            Some((waiting, more)) => {
+                *more += 1;
+                if !is_said {
+                    *waiting = notice;
+                }
+            }
+            None if is_said => return,
             None => entry.waiting = Some((notice, 0)),
         }
         drop(said);

@@ -24,9 +24,12 @@ fn the_first_goes_out_at_once_and_what_follows_as_one() {
         alarms.raise(blocked("sink a", cursor));
     }
     let (due, _) = alarms.take(now, false);
-    assert_eq!(titles(&due), [("sink a", 1)]);
+    assert_eq!(titles(&due), [("sink a", 4)], "the newest");
     assert_eq!(due[0].labels["repeats"], "3");
     alarms.raise(blocked("sink a", 5));
+    alarms.raise(blocked("sink a", 9));
+    // It would have the id of the alert that is written already.
+    alarms.raise(blocked("sink a", 4));
     alarms.raise(blocked("sink b", 5));
     let (due, next) = alarms.take(now, false);
     assert_eq!(
@@ -37,7 +40,8 @@ fn the_first_goes_out_at_once_and_what_follows_as_one() {
     assert_eq!(next, Some(now + PAUSE));
     now += PAUSE;
     let (due, next) = alarms.take(now, false);
-    assert_eq!((titles(&due), next), (vec![("sink a", 5)], None));
+    assert_eq!((titles(&due), next), (vec![("sink a", 9)], None));
+    assert_eq!(due[0].labels["repeats"], "2");
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn subjects_beyond_the_limit_share_one_place() {
     alarms.raise(Notice::new(Kind::StorageFull, ("state", 1), "full", "full"));
     let (due, _) = alarms.take(now, false);
     assert_eq!(due.len(), SUBJECTS_MAX + 2);
-    let last = due.iter().find(|notice| notice.subject == "sink 01000");
+    let last = due.iter().find(|notice| notice.subject == "sink 01049");
     assert_eq!(last.unwrap().labels["repeats"], "49");
 }
 
