@@ -60,7 +60,7 @@ impl Hash for Meaning<'_> {
             Test::Compare(how, Number::Int(number)) => (how, number).hash(state),
             // Zero has two forms, which are equal.
             Test::Compare(how, Number::Float(number)) => {
-                (how, (number + 0.0).to_bits()).hash(state)
+                (how, (number + 0.0).to_bits()).hash(state);
             }
             Test::TimePart(part, number) => (part, number).hash(state),
             other => std::ptr::hash(other, state),
