@@ -30,6 +30,11 @@ pub struct Letter {
     /// Byte of the record at which it could not be read on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byte: Option<usize>,
+    /// Byte of the record at which the bytes below begin: they are those of the part at `origin` and of
+    /// nothing else. Absent for alerts, and in letters of older versions, which held the whole record of
+    /// some parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<usize>,
     /// Class of the reason.
     pub reason: String,
     /// What was found, and what was expected.
@@ -149,9 +154,8 @@ pub fn of_record(
     at: String,
 ) -> Vec<u8> {
     let end = reject.span.end.min(payload.len());
-    let raw = payload
-        .get(reject.span.start.min(end)..end)
-        .unwrap_or_default();
+    let start = reject.span.start.min(end);
+    let raw = payload.get(start..end).unwrap_or_default();
     let origin = DeadOrigin {
         tenant: origin.tenant.to_string(),
         name: Some(name.to_owned()),
@@ -167,6 +171,7 @@ pub fn of_record(
     Letter {
         origin: Some(origin),
         byte: Some(reject.byte),
+        start: Some(start),
         ..letter
     }
     .to_json()
@@ -190,6 +195,7 @@ fn letter((kind, at): (&str, String), reason: &str, message: &str, raw: &[u8]) -
         origin: None,
         sink: None,
         byte: None,
+        start: None,
         reason: reason.to_owned(),
         message: message.to_owned(),
         length: raw.len(),

@@ -6,6 +6,7 @@
 //! one for each letter, as the correlations have passed the letter's place long ago and would take them
 //! for repeats.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use palisade_detect::alert::Alert;
 use palisade_detect::engine::{Engine, EventContext, Verdict};
-use palisade_detect::event::{INDEX_DEPTH_MAX, Index, Origin, SourcePartition};
+use palisade_detect::event::{Body, INDEX_DEPTH_MAX, Index, Origin, SourcePartition};
 use palisade_detect::matches;
 use palisade_detect::time::Timestamp;
 use palisade_ingest::decode::{self, Decoded};
+use palisade_ingest::reject::Reject;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,6 +58,14 @@ struct Tried {
     matches: Vec<matches::Match>,
     /// Why it stays a dead letter: class and message.
     failed: Option<(String, String)>,
+}
+
+impl Tried {
+    /// It stays a dead letter for the first reason that is found.
+    fn fail(&mut self, reject: Reject) {
+        let failed = (reject.reason.as_str().to_owned(), reject.message);
+        self.failed.get_or_insert(failed);
+    }
 }
 
 impl Retries {
@@ -167,7 +177,9 @@ impl Retries {
         let taken = from.append_time.as_deref().unwrap_or(&letter.at);
         let append_time = Timestamp::parse_rfc3339(taken).unwrap_or(self.context.site.clock.now());
         let engine = Arc::clone(&self.context.engine.borrow());
-        let judged = spawn_blocking(move || judge(&engine, &raw, (&origin, append_time), &traits));
+        let held = Held::of(letter, index);
+        let judged =
+            spawn_blocking(move || judge(&engine, (&raw, held), (&origin, append_time), &traits));
         let tried = judged.await.unwrap_or_else(|_| panicked());
         if tried.failed.is_some() {
             return tried.failed;
@@ -224,33 +236,86 @@ fn alert_again(raw: &[u8], step: &mut Append) -> Option<(String, String)> {
     }
 }
 
+/// What the bytes of a letter are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// A whole record.
+    Record,
+    /// One element of a record; for a flow tuple, the element around it.
+    Element,
+    /// Either, as an older version did not say so.
+    Unsaid,
+}
+
+impl Held {
+    /// What those of a letter at `index` of its record are.
+    fn of(letter: &Letter, index: Index) -> Self {
+        if index == Index::ROOT {
+            Self::Record
+        } else if letter.start.is_some() {
+            Self::Element
+        } else {
+            Self::Unsaid
+        }
+    }
+
+    /// The bytes as a record: an element must not be taken for an envelope of its own, so it gets one
+    /// around it.
+    fn record(self, raw: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Record | Self::Unsaid => Cow::Borrowed(raw),
+            Self::Element => Cow::Owned([&br#"{"records":["#[..], raw, b"]}"].concat()),
+        }
+    }
+
+    /// The place in its own record of what decoding found at `found`; `None` for what the letter is not
+    /// about. `tuple` is whether it can be a part of an element.
+    fn place(self, own: Index, found: Index, tuple: bool) -> Option<Index> {
+        let (ordinals, found) = (own.ordinals(), found.ordinals());
+        match (self, found) {
+            (Self::Record, _) => below(own, found),
+            (Self::Unsaid, _) => (found.is_empty() || found == ordinals).then_some(own),
+            (Self::Element, [0]) => Some(own),
+            // The tuples of an element that is only now seen to be a flow log are all of the letter.
+            (Self::Element, [0, inside @ ..]) if tuple && inside.len() > ordinals.len() => {
+                below(own, inside)
+            }
+            (Self::Element, [0, inside @ ..]) => {
+                (tuple && ordinals.ends_with(inside)).then_some(own)
+            }
+            (Self::Element, _) => None,
+        }
+    }
+}
+
 /// Decodes and judges what a letter holds.
 fn judge(
     engine: &Engine,
-    raw: &[u8],
+    (raw, held): (&[u8], Held),
     (origin, append_time): (&Origin, Timestamp),
     traits: &SourceTraits,
 ) -> Tried {
     let mut tried = Tried::default();
+    let mut found = held == Held::Record;
+    let record = held.record(raw);
     let judged = catch_unwind(AssertUnwindSafe(|| {
-        decode::decode(Some(raw), &traits.hints, &mut |decoded| {
-            let (index, event) = match decoded {
-                Decoded::Event(index, event) => (index, event),
-                Decoded::Reject(reject) => {
-                    let failed = (reject.reason.as_str().to_owned(), reject.message);
-                    tried.failed.get_or_insert(failed);
-                    return;
-                }
+        decode::decode(Some(&record), &traits.hints, &mut |decoded| {
+            let (index, tuple) = match &decoded {
+                Decoded::Event(index, event) => (*index, matches!(event.body, Body::Flow(_))),
+                Decoded::Reject(reject) => (reject.index, true),
+            };
+            let Some(index) = held.place(origin.index, index, tuple) else {
+                return;
+            };
+            found = true;
+            let event = match decoded {
+                Decoded::Event(_, event) => event,
+                Decoded::Reject(reject) => return tried.fail(reject),
             };
             let unknown = stage::is_unknown(event.log_type.name);
             if unknown && traits.unknown == UnknownPolicy::JudgeNone {
                 return;
             }
-            let Some(index) = below(origin.index, index.ordinals()) else {
-                let message = "its place in its record is too deep".to_owned();
-                tried.failed = Some(("too_deep".to_owned(), message));
-                return;
-            };
             let origin = Origin {
                 index,
                 ..origin.clone()
@@ -266,15 +331,18 @@ fn judge(
                     tried.alerts.append(&mut verdict.alerts);
                     tried.matches.append(&mut verdict.matches);
                 }
-                Err(error) => {
-                    let reject = stage::reject(index, &error);
-                    let failed = (reject.reason.as_str().to_owned(), reject.message);
-                    tried.failed.get_or_insert(failed);
-                }
+                Err(error) => tried.fail(stage::reject(index, &error)),
             }
         });
     }));
-    if judged.is_err() { panicked() } else { tried }
+    if judged.is_err() {
+        return panicked();
+    }
+    if !found {
+        let message = "what it holds has no event at its place".to_owned();
+        tried.failed = Some(("no_place".to_owned(), message));
+    }
+    tried
 }
 
 fn panicked() -> Tried {
@@ -294,7 +362,106 @@ fn below(index: Index, ordinals: &[u32]) -> Option<Index> {
 
 #[cfg(test)]
 mod tests {
+    use palisade_detect::engine::EngineOptions;
+    use palisade_detect::rule::RuleFile;
+
     use super::*;
+    use crate::topology::stage::{RecordPlace, Stage};
+
+    const RULE: &str = "\
+title: Sign-in
+id: 5f1f7f4e-6a0e-4c1c-9a54-0b3f6d1d8f10
+logsource: {product: azure}
+detection:
+  selection: {result: success}
+  condition: selection
+level: low
+";
+
+    /// One that logs on, and one that is larger and holds more of its kind, which are no events.
+    const RECORD: &[u8] = br#"{"records":[{"result":"success"},
+        {"result":"success","records":[{"result":"success"},{"result":"success"}]}]}"#;
+
+    fn engine() -> Engine {
+        let file = RuleFile {
+            name: Arc::from("rules.yml"),
+            bytes: RULE.as_bytes().to_vec(),
+        };
+        let loaded = crate::rules::load_files(&[file], &[], EngineOptions::default());
+        loaded.engine.unwrap()
+    }
+
+    fn ids(alerts: &[Alert]) -> Vec<String> {
+        let ids = alerts.iter().map(|alert| alert.alert_id.clone());
+        ids.collect()
+    }
+
+    #[test]
+    fn a_letter_of_one_element_alerts_for_it_alone_and_as_if_judged_the_first_time() {
+        let place = RecordPlace {
+            at: SourcePartition {
+                source: Arc::from("hub"),
+                incarnation: 1,
+                partition: 0,
+            },
+            offset: 7,
+            append_time: Timestamp::from_unix_seconds(1),
+        };
+        let source = SourceTraits::as_they_stand("default");
+        let outcome = |engine| Stage::new(Arc::new(engine)).record(Some(RECORD), &place, &source);
+        let whole = ids(&outcome(engine()).alerts);
+        let parked = outcome(engine().with_event_bytes_max(40));
+        assert_eq!((whole.len(), parked.rejects.len()), (2, 1));
+        assert_eq!(ids(&parked.alerts), whole[..1]);
+        let (origin, reject) = &parked.rejects[0];
+        let from = ("hub", place.append_time);
+        let json = dead::of_record(origin, from, reject, RECORD, String::new());
+        let letter: Letter = serde_json::from_slice(&json).unwrap();
+        let old = Letter {
+            start: None,
+            text: Some(String::from_utf8(RECORD.to_vec()).unwrap()),
+            ..letter.clone()
+        };
+        let tried = |letter: &Letter, origin: &Origin| {
+            let held = (&*letter.raw().unwrap(), Held::of(letter, origin.index));
+            judge(&engine(), held, (origin, place.append_time), &source)
+        };
+        for letter in [&letter, &old] {
+            let tried = tried(letter, origin);
+            assert_eq!(tried.failed, None);
+            assert_eq!(ids(&tried.alerts), whole[1..]);
+        }
+        let elsewhere = Origin {
+            index: Index::new(&[2]),
+            ..origin.clone()
+        };
+        let refused = tried(&old, &elsewhere);
+        assert_eq!(refused.failed.unwrap().0, "no_place");
+        assert!(
+            refused.alerts.is_empty(),
+            "nothing is said of its neighbours"
+        );
+    }
+
+    #[test]
+    fn a_tuple_of_a_flow_log_is_tried_alone() {
+        let own = Index::new(&[1, 0, 2, 3]);
+        let at = |found: &[u32], tuple| Held::Element.place(own, Index::new(found), tuple);
+        assert_eq!(at(&[0, 0, 2, 3], true), Some(own));
+        assert_eq!(at(&[0, 0, 2, 4], true), None);
+        assert_eq!(
+            at(&[0, 3], false),
+            None,
+            "what is no tuple is no part of an element"
+        );
+        assert_eq!(at(&[1], false), None, "a second element is another's");
+        let later = Held::Element.place(Index::new(&[1]), Index::new(&[0, 0, 2, 3]), true);
+        assert_eq!(
+            later,
+            Some(own),
+            "it could not be read as a flow log before"
+        );
+    }
 
     #[test]
     fn a_place_that_is_too_deep_is_none_and_no_panic() {

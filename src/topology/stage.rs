@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use palisade_detect::alert::Alert;
 use palisade_detect::engine::{Clamp, Engine, EventContext, EventError, Verdict};
-use palisade_detect::event::{EventRef, Index, Origin, SourcePartition};
+use palisade_detect::event::{Body, EventRef, Index, Origin, SourcePartition};
 use palisade_detect::matches::Match;
 use palisade_detect::time::Timestamp;
 use palisade_ingest::decode::{Decoded, Decoder, Hints, category};
@@ -163,7 +163,11 @@ impl Stage {
                 match decoded {
                     Decoded::Event(index, event) => {
                         origin.index = index;
+                        let before = outcome.rejects.len();
                         self.event(&event, &origin, (place, source), &mut outcome);
+                        if let Some((_, reject)) = outcome.rejects.get_mut(before) {
+                            stand_in(payload.unwrap_or_default(), &event, reject);
+                        }
                     }
                     Decoded::Reject(reject) => {
                         origin.index = reject.index;
@@ -297,6 +301,20 @@ pub fn reject(index: Index, error: &EventError) -> Reject {
     }
 }
 
+/// Gives the reject of an event its place in the payload: that of the event's own bytes, and of a flow
+/// tuple that of the record around it, without which it is no event.
+fn stand_in(payload: &[u8], event: &EventRef<'_>, reject: &mut Reject) {
+    let bytes = match &event.body {
+        Body::Json(bytes) => bytes,
+        Body::Marked(marked) => marked.bytes(),
+        Body::Flow(flow) => flow.around.outer(),
+    };
+    // An event is a slice of its payload: their addresses say where it stands.
+    let start = (bytes.as_ptr().addr()).saturating_sub(payload.as_ptr().addr());
+    reject.byte = reject.byte.saturating_add(start);
+    reject.span = start..start.saturating_add(bytes.len());
+}
+
 fn whole(index: Index, reason: Reason, message: String) -> Reject {
     Reject {
         index,
@@ -331,6 +349,34 @@ mod tests {
         let outcome = stage.record(Some(record), &place, &source);
         let expected = [(String::new(), 1), ("door".to_owned(), 2)];
         assert_eq!(outcome.unknown, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_reject_of_an_event_is_about_its_own_bytes() {
+        let engine = crate::rules::load_files(&[], &[], EngineOptions::default()).engine;
+        let mut stage = Stage::new(Arc::new(engine.unwrap().with_event_bytes_max(20)));
+        let place = RecordPlace {
+            at: SourcePartition {
+                source: Arc::from("hub"),
+                incarnation: 1,
+                partition: 0,
+            },
+            offset: 0,
+            append_time: Timestamp::from_unix_seconds(1),
+        };
+        let source = SourceTraits::as_they_stand("default");
+        let large = br#"{"large":"more than there may be"}"#;
+        // The second is read byte by byte, as it is not sound as a whole.
+        for end in ["]}", ",x]}"] {
+            let mut record = br#"{"records":[{"a":1}, "#.to_vec();
+            record.extend(large);
+            record.extend(end.as_bytes());
+            let outcome = stage.record(Some(&record), &place, &source);
+            let (origin, reject) = &outcome.rejects[0];
+            assert_eq!(origin.index, Index::new(&[1]));
+            assert_eq!(&record[reject.span.clone()], large, "{end}");
+            assert_eq!(reject.byte, reject.span.start);
+        }
     }
 
     #[test]
