@@ -86,6 +86,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The decoder panicked: the record is one reject, and nothing else is said of it, as a retry of its
+    /// dead letter says all of it.
+    fn lose(&mut self, origin: Origin) {
+        self.alerts.clear();
+        self.matches.clear();
+        // Each was an element.
+        let rejects = u64::try_from(self.rejects.len()).unwrap_or(u64::MAX);
+        self.elements = self.elements.saturating_sub(rejects) + 1;
+        self.rejects.clear();
+        let message = "the decoder panicked on this record; please report it".to_owned();
+        let reject = whole(Index::ROOT, Reason::Panic, message);
+        self.rejects.push((origin, reject));
+    }
+
     /// Whether nothing but numbers came of it.
     pub fn is_silent(&self) -> bool {
         self.alerts.is_empty() && self.matches.is_empty() && self.rejects.is_empty()
@@ -152,13 +166,26 @@ impl Stage {
         place: &RecordPlace,
         source: &SourceTraits,
     ) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mut origin = self.origin(source, place);
         // Lost in a panic, when nothing says what state it is in.
         let mut decoder = self.decoder.take().unwrap_or_default();
+        self.told(payload.unwrap_or_default(), (place, source), |each| {
+            decoder.decode(payload, &source.hints, each);
+            decoder
+        })
+    }
+
+    /// Judges what `decode` tells of one record; it gives back the decoder.
+    fn told(
+        &mut self,
+        payload: &[u8],
+        (place, source): (&RecordPlace, &SourceTraits),
+        decode: impl FnOnce(&mut dyn FnMut(Decoded<'_>)) -> Box<Decoder>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut origin = self.origin(source, place);
         // Panics are bugs, but one record must not take its neighbours with it.
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            decoder.decode(payload, &source.hints, &mut |decoded| {
+            let decoder = decode(&mut |decoded| {
                 outcome.elements += 1;
                 match decoded {
                     Decoded::Event(index, event) => {
@@ -166,7 +193,7 @@ impl Stage {
                         let before = outcome.rejects.len();
                         self.event(&event, &origin, (place, source), &mut outcome);
                         if let Some((_, reject)) = outcome.rejects.get_mut(before) {
-                            stand_in(payload.unwrap_or_default(), &event, reject);
+                            stand_in(payload, &event, reject);
                         }
                     }
                     Decoded::Reject(reject) => {
@@ -178,11 +205,8 @@ impl Stage {
             self.decoder = Some(decoder);
         }));
         if ended.is_err() {
-            outcome.elements += 1;
-            let message = "the decoder panicked on this record; please report it".to_owned();
-            let reject = whole(Index::ROOT, Reason::Panic, message);
             origin.index = Index::ROOT;
-            outcome.rejects.push((origin.clone(), reject));
+            outcome.lose(origin.clone());
         }
         self.origin = Some(origin);
         outcome
@@ -328,6 +352,7 @@ fn whole(index: Index, reason: Reason, message: String) -> Reject {
 #[cfg(test)]
 mod tests {
     use palisade_detect::engine::EngineOptions;
+    use palisade_detect::rule::RuleFile;
 
     use super::*;
 
@@ -377,6 +402,43 @@ mod tests {
             assert_eq!(&record[reject.span.clone()], large, "{end}");
             assert_eq!(reject.byte, reject.span.start);
         }
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_record_on_which_the_decoder_panics() {
+        let rule = "title: Any\nid: 5f1f7f4e-6a0e-4c1c-9a54-0b3f6d1d8f10\nlogsource: {product: azure}\n\
+                    detection: {a: {x: 1}, condition: a}\nlevel: low\n";
+        let file = RuleFile {
+            name: Arc::from("rules.yml"),
+            bytes: rule.as_bytes().to_vec(),
+        };
+        let engine = crate::rules::load_files(&[file], &[], EngineOptions::default()).engine;
+        let mut stage = Stage::new(Arc::new(engine.unwrap()));
+        let place = RecordPlace {
+            at: SourcePartition {
+                source: Arc::from("hub"),
+                incarnation: 1,
+                partition: 0,
+            },
+            offset: 0,
+            append_time: Timestamp::from_unix_seconds(1),
+        };
+        let source = SourceTraits::as_they_stand("default");
+        let record = br#"[{"x":1},7]"#;
+        let told = stage.record(Some(record), &place, &source);
+        assert_eq!((told.alerts.len(), told.rejects.len()), (1, 1));
+        let outcome = stage.told(record, (&place, &source), |each| {
+            Decoder::default().decode(Some(record), &source.hints, each);
+            panic!("as a bug of the decoder would")
+        });
+        assert!(outcome.alerts.is_empty() && outcome.matches.is_empty());
+        let rejects: Vec<_> = outcome.rejects.iter().collect();
+        assert_eq!(rejects.len(), 1);
+        assert_eq!(
+            (rejects[0].0.index, rejects[0].1.reason),
+            (Index::ROOT, Reason::Panic)
+        );
+        assert_eq!(outcome.elements, outcome.events.total() + 1);
     }
 
     #[test]
