@@ -100,7 +100,7 @@ impl DeadEditor {
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             for pos in some {
                 purged += u64::from(is_there(&tx, *pos)?);
-                settle(&tx, *pos, &[])?;
+                write(&tx, (*pos, 0), &[])?;
             }
             tx.commit()?;
         }
@@ -145,9 +145,14 @@ impl DeadEditor {
     }
 }
 
-/// Puts another body in the place of a letter, or none: it is settled. What is not there stays so.
+/// Puts another body in the place of a letter that was to be tried again, or none: it is settled. One
+/// that nobody asks for any more stays as it is: it was purged while it was tried.
 pub(super) fn settle(tx: &Transaction<'_>, pos: Pos, body: &[u8]) -> rusqlite::Result<()> {
-    write(tx, (pos, 0), body)
+    let mut statement = tx.prepare("SELECT 1 FROM dead WHERE pos = ?1 AND part = ?2")?;
+    if statement.exists((signed(pos), ASKED))? {
+        write(tx, (pos, 0), body)?;
+    }
+    Ok(())
 }
 
 fn write(tx: &Transaction<'_>, (pos, part): (Pos, u32), body: &[u8]) -> rusqlite::Result<()> {
@@ -252,5 +257,27 @@ mod tests {
         assert_eq!(bodies(&reader), left);
         assert_eq!(log.asked_retries(2).await.unwrap(), (2, Vec::new()));
         assert_eq!(log.asked_retries(1).await.unwrap(), (2, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_is_purged_while_it_is_tried_does_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path()).await;
+        let mut editor = DeadEditor::open(dir.path()).unwrap();
+        editor.ask(&[1, 2]).unwrap();
+        assert_eq!(editor.purge(&[1]).unwrap(), 1);
+        let failed = [
+            (1, Bytes::from("one, again")),
+            (2, Bytes::from("two, again")),
+        ];
+        log.append(Append {
+            settled: failed.into(),
+            ..Append::default()
+        })
+        .await
+        .unwrap();
+        let reader = DeadReader::open(dir.path()).unwrap();
+        let left = [&b""[..], b"two, again", b"three"].map(|body| (0, body.to_vec()));
+        assert_eq!(bodies(&reader), left);
     }
 }
