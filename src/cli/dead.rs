@@ -32,6 +32,12 @@ const PAGE_LETTERS: usize = 200;
 /// How often is looked what became of letters that are tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// In place of the reason of a letter that this version cannot read.
+const UNREADABLE: &str = "unreadable";
+
+/// What is said of it.
+const UNREADABLE_MESSAGE: &str = "it is no letter that this version can read";
+
 const EXAMPLES: &str = "\
 Examples:
   palisade dead list -c palisade.yaml                 newest letters, beside a running process
@@ -205,11 +211,12 @@ fn editor(dir: &Path) -> anyhow::Result<DeadEditor> {
     DeadEditor::open(dir).with_context(|| format!("no dead letters in `{}`", dir.display()))
 }
 
-/// Gives every letter that is still one to `each`, oldest first, and moves `bar` along.
+/// Gives every letter that is still one to `each`, oldest first, and moves `bar` along; one that cannot
+/// be read comes without what it says.
 fn each_letter(
     log: &DeadReader,
     bar: &ProgressBar,
-    each: &mut dyn FnMut(&Row, &Letter) -> anyhow::Result<()>,
+    each: &mut dyn FnMut(&Row, Option<&Letter>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bounds = log.bounds()?;
     bar.set_length(bounds.end - bounds.start);
@@ -220,26 +227,30 @@ fn each_letter(
         next = last.pos + 1;
         bar.set_position(next - bounds.start);
         for row in rows.iter().filter(|row| !row.body.is_empty()) {
-            each(row, &read(row)?)?;
+            each(row, read(row).as_ref())?;
         }
     }
     bar.finish_and_clear();
     Ok(())
 }
 
-fn read(row: &Row) -> anyhow::Result<Letter> {
-    serde_json::from_slice(&row.body)
-        .with_context(|| format!("dead letter {} was written by another version", row.pos))
+/// What a letter says; `None` where this version cannot read it.
+fn read(row: &Row) -> Option<Letter> {
+    serde_json::from_slice(&row.body).ok()
 }
 
-/// A letter for programs: as it stands, with its number.
-fn to_json(row: &Row) -> anyhow::Result<Value> {
-    let mut value: Value = serde_json::from_slice(&row.body)
-        .with_context(|| format!("dead letter {} is no JSON", row.pos))?;
-    if let Some(object) = value.as_object_mut() {
-        object.insert("number".to_owned(), row.pos.into());
-    }
-    Ok(value)
+/// A letter for programs: as it stands, with its number. What is no JSON object is the text of
+/// [`UNREADABLE`].
+fn to_json(row: &Row) -> Value {
+    let mut object: serde_json::Map<String, Value> = serde_json::from_slice(&row.body)
+        .unwrap_or_else(|_| {
+            let text = String::from_utf8_lossy(&row.body).into_owned();
+            [(UNREADABLE.to_owned(), Value::String(text))]
+                .into_iter()
+                .collect()
+        });
+    object.insert("number".to_owned(), row.pos.into());
+    Value::Object(object)
 }
 
 fn list(log: &DeadReader, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
@@ -257,7 +268,7 @@ fn list(log: &DeadReader, args: &ListArgs, out: &mut impl Write) -> anyhow::Resu
         Ok(())
     })?;
     if args.format == TextOrJson::Json {
-        let all: Vec<Value> = newest.iter().map(to_json).collect::<Result<_, _>>()?;
+        let all: Vec<Value> = newest.iter().map(to_json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(Exit::Ok);
     }
@@ -267,7 +278,11 @@ fn list(log: &DeadReader, args: &ListArgs, out: &mut impl Write) -> anyhow::Resu
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(["NUMBER", "TIME", "REASON", "FROM", "BYTES", "MESSAGE"]);
     for row in &newest {
-        let letter = read(row)?;
+        let Some(letter) = read(row) else {
+            let (number, length) = (row.pos.to_string(), row.body.len().to_string());
+            table.add_row([&number, "", UNREADABLE, "", &length, UNREADABLE_MESSAGE]);
+            continue;
+        };
         table.add_row([
             row.pos.to_string(),
             shown(&letter.at),
@@ -296,12 +311,17 @@ fn show(log: &DeadReader, args: &ShowArgs, out: &mut impl Write) -> anyhow::Resu
         );
     };
     if args.format == TextOrJson::Json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&to_json(&row)?)?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&to_json(&row))?)?;
         return Ok(Exit::Ok);
     }
-    let letter = read(&row)?;
     let mut line = |name: &str, value: &str| writeln!(out, "{name:<8} {}", shown(value));
     line("number", &row.pos.to_string())?;
+    let Some(letter) = read(&row) else {
+        line("reason", UNREADABLE)?;
+        line("message", UNREADABLE_MESSAGE)?;
+        writeln!(out, "\n--- as it stands ---")?;
+        return lines(&String::from_utf8_lossy(&row.body), out);
+    };
     line("time", &letter.at)?;
     line("from", &letter.from())?;
     line("reason", &letter.reason)?;
@@ -321,8 +341,12 @@ fn show(log: &DeadReader, args: &ShowArgs, out: &mut impl Write) -> anyhow::Resu
     };
     let cut = if letter.cut { ", cut" } else { "" };
     writeln!(out, "\n--- {form}{cut} ---")?;
+    lines(held, out)
+}
+
+/// Longer than a value in a table, and as harmless for a terminal.
+fn lines(held: &str, out: &mut impl Write) -> anyhow::Result<Exit> {
     for text in held.lines() {
-        // Longer than a value in a table, and as harmless for a terminal.
         writeln!(out, "{}", palisade_detect::diagnostic::printable(text))?;
     }
     Ok(Exit::Ok)
@@ -347,7 +371,7 @@ fn export(
         each_letter(log, &bar("export", terminal), &mut |row, letter| {
             if args.filter.takes(letter) {
                 count += 1;
-                serde_json::to_writer(&mut *target, &to_json(row)?)?;
+                serde_json::to_writer(&mut *target, &to_json(row))?;
                 target.write_all(b"\n")?;
             }
             Ok(())
@@ -451,8 +475,10 @@ impl Outcomes {
             match log.read(pos, 1)?.into_iter().next() {
                 Some(row) if row.part == ASKED => left.push(pos),
                 Some(row) if !row.body.is_empty() => {
-                    let letter = read(&row)?;
-                    self.failed.push((pos, letter.reason, letter.message));
+                    let unread = || (UNREADABLE.to_owned(), UNREADABLE_MESSAGE.to_owned());
+                    let letter = read(&row).map(|letter| (letter.reason, letter.message));
+                    let (reason, message) = letter.unwrap_or_else(unread);
+                    self.failed.push((pos, reason, message));
                 }
                 _ => self.done += 1,
             }

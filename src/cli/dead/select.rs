@@ -27,8 +27,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a letter fits.
-    pub fn takes(&self, letter: &Letter) -> bool {
+    /// Whether a letter fits. Of one that cannot be read nobody knows what it is like: it fits where
+    /// nothing is asked.
+    pub fn takes(&self, letter: Option<&Letter>) -> bool {
+        letter.map_or_else(|| self.is_empty(), |letter| self.takes_read(letter))
+    }
+
+    fn takes_read(&self, letter: &Letter) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == found
         };

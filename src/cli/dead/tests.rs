@@ -212,3 +212,53 @@ async fn what_nobody_takes_up_waits_and_what_was_taken_up_is_told() {
     assert_eq!((outcomes.done, waiting), (1, Vec::new()));
     assert_eq!(outcomes.failed[0].1, "not_json");
 }
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_read_is_shown_as_such_and_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = running(dir.path()).await;
+    let odd = ["odd\u{1b}[2J", r#"{"kind":"of tomorrow"}"#].map(Bytes::from);
+    log.append(Append {
+        dead: odd.into(),
+        ..Append::default()
+    })
+    .await
+    .unwrap();
+    let table = listed(dir.path(), Filter::default(), 50, TextOrJson::Text);
+    assert_eq!(table.lines().count(), 6, "{table}");
+    assert_eq!(table.matches(UNREADABLE_MESSAGE).count(), 2, "{table}");
+    let json = listed(dir.path(), Filter::default(), 2, TextOrJson::Json);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let odd = json!([
+        {"number": 4, "unreadable": "odd\u{1b}[2J"},
+        {"number": 5, "kind": "of tomorrow"},
+    ]);
+    assert_eq!(json, odd);
+    let log = open(dir.path()).unwrap();
+    let args = ShowArgs {
+        at: at(dir.path()),
+        number: 4,
+        format: TextOrJson::Text,
+    };
+    let shown = text(|out| show(&log, &args, out)).unwrap();
+    assert!(
+        shown.contains("odd") && !shown.contains('\u{1b}'),
+        "{shown:?}"
+    );
+    let selected = |numbers: &[Pos], all, filter| {
+        let numbers = numbers.to_vec();
+        let selection = Selection {
+            numbers,
+            all,
+            filter,
+        };
+        selection.numbers(&log).unwrap()
+    };
+    assert_eq!(selected(&[3], false, Filter::default()), [3]);
+    assert_eq!(selected(&[4], false, Filter::default()), [4]);
+    assert_eq!(selected(&[], true, Filter::default()), [1, 2, 3, 4, 5]);
+    assert_eq!(selected(&[], false, reason("not_json")), [1, 3]);
+    let mut outcomes = Outcomes::default();
+    outcomes.settle(&log, &mut vec![4]).unwrap();
+    assert_eq!(outcomes.failed[0].1, UNREADABLE);
+}
