@@ -326,6 +326,12 @@ impl Folds {
                 self.site.metrics.alert_latency(now.since(time));
             }
         }
+        self.publish();
+        Ok(())
+    }
+
+    /// Says where the folds stand.
+    fn publish(&self) {
         self.site
             .metrics
             .folds(self.watermark(), self.slots(), self.next);
@@ -336,7 +342,6 @@ impl Folds {
             *told = passed;
             moved
         });
-        Ok(())
     }
 
     /// Folds rows; what the outside must be told is in the page.

@@ -113,6 +113,8 @@ impl Folds {
         while self.next < bounds.end {
             self.advance().await?;
         }
+        // Behind a snapshot at the log's end nothing may follow for long.
+        self.publish();
         tracing::info!(from, to = self.next, elements = self.slots(), "folded");
         Ok(self)
     }

@@ -237,6 +237,21 @@ async fn with_the_newest_snapshots_damaged_older_ones_are_used() {
 }
 
 #[tokio::test]
+async fn folds_that_begin_at_the_end_of_the_log_say_where_they_stand() {
+    let state = State::new();
+    tell(&state.log, 0..250).await;
+    state.live().await;
+    let next = State {
+        site: Site::default(),
+        ..state
+    };
+    let folds = next.restored().await.unwrap();
+    let shown = format!("palisade_correlation_position {}", folds.next);
+    let metrics = next.site.metrics.render();
+    assert!(metrics.contains(&shown), "{metrics}");
+}
+
+#[tokio::test]
 async fn with_all_snapshots_deleted_and_the_log_whole_the_ids_are_the_same() {
     let state = State::new();
     tell(&state.log, 0..250).await;
