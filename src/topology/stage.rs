@@ -356,11 +356,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn unknown_events_are_counted_by_what_they_say_they_are() {
-        let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
-        let mut stage = Stage::new(Arc::new(loaded.engine.unwrap()));
-        let place = RecordPlace {
+    fn place() -> RecordPlace {
+        RecordPlace {
             at: SourcePartition {
                 source: Arc::from("hub"),
                 incarnation: 1,
@@ -368,7 +365,14 @@ mod tests {
             },
             offset: 0,
             append_time: Timestamp::from_unix_seconds(1),
-        };
+        }
+    }
+
+    #[test]
+    fn unknown_events_are_counted_by_what_they_say_they_are() {
+        let loaded = crate::rules::load_files(&[], &[], EngineOptions::default());
+        let mut stage = Stage::new(Arc::new(loaded.engine.unwrap()));
+        let place = place();
         let source = SourceTraits::as_they_stand("default");
         let record = br#"[{"category":"Door","Type":7},{"type":"Door"},{"x":1}]"#;
         let outcome = stage.record(Some(record), &place, &source);
@@ -380,15 +384,7 @@ mod tests {
     fn a_reject_of_an_event_is_about_its_own_bytes() {
         let engine = crate::rules::load_files(&[], &[], EngineOptions::default()).engine;
         let mut stage = Stage::new(Arc::new(engine.unwrap().with_event_bytes_max(20)));
-        let place = RecordPlace {
-            at: SourcePartition {
-                source: Arc::from("hub"),
-                incarnation: 1,
-                partition: 0,
-            },
-            offset: 0,
-            append_time: Timestamp::from_unix_seconds(1),
-        };
+        let place = place();
         let source = SourceTraits::as_they_stand("default");
         let large = br#"{"large":"more than there may be"}"#;
         // The second is read byte by byte, as it is not sound as a whole.
@@ -414,15 +410,7 @@ mod tests {
         };
         let engine = crate::rules::load_files(&[file], &[], EngineOptions::default()).engine;
         let mut stage = Stage::new(Arc::new(engine.unwrap()));
-        let place = RecordPlace {
-            at: SourcePartition {
-                source: Arc::from("hub"),
-                incarnation: 1,
-                partition: 0,
-            },
-            offset: 0,
-            append_time: Timestamp::from_unix_seconds(1),
-        };
+        let place = place();
         let source = SourceTraits::as_they_stand("default");
         let record = br#"[{"x":1},7]"#;
         let told = stage.record(Some(record), &place, &source);
